@@ -1,0 +1,1 @@
+"""The nouns of the product and the seams between its rooms; standard library only."""

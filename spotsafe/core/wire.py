@@ -1,0 +1,294 @@
+"""The wire format of ``POST /v1/detect``, written once for both sides.
+
+Reading an answer never turns doubt into clean: what cannot be read becomes *missing* with cause
+``error``, labels that nobody knows are ignored (so what was asked for stays missing), and a score that
+could be read stands whatever else is broken.
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from spotsafe.core.content import PART_TYPES, PROVENANCES, Content, Part
+from spotsafe.core.labels import LABELS, expand, matching
+from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Box, Cause, Evidence, Missing, Signal, Signals, Span, TimeRange
+
+WIRE_VERSION = 1
+WIRE_HEADER = "spotsafe-wire"
+"""Request header that states the writer's wire version; absent means the oldest accepted."""
+ACCEPTED_VERSIONS = (1,)
+
+MAX_ITEMS = 256
+MAX_PARTS = 32
+
+
+class WireError(ValueError):
+    """A body that cannot be read; *pointer* is the JSON pointer of the place, never its content."""
+
+    def __init__(self, pointer: str, problem: str) -> None:
+        self.pointer = pointer
+        self.problem = problem
+        super().__init__(f"{pointer or '/'}: {problem}")
+
+
+# ── requests ────────────────────────────────────────────────────────────────────────────────────
+
+
+def encode_detect(requests: Sequence[DetectRequest]) -> dict[str, Any]:
+    """The body for *requests*; items are numbered from 1. All requests share one label set."""
+    items = []
+    for number, request in enumerate(requests, 1):
+        item: dict[str, Any] = {"id": str(number), "parts": [_encode_part(p) for p in request.content]}
+        if request.content.languages:
+            item["languages"] = list(request.content.languages)
+        if request.context:
+            item["context"] = dict(request.context)
+        items.append(item)
+    body: dict[str, Any] = {"items": items}
+    if requests and requests[0].labels:
+        body["labels"] = list(requests[0].labels)
+    return body
+
+
+def _encode_part(part: Part) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"name": part.name, "type": part.kind}
+    if isinstance(part.data, str):
+        # Lone surrogates cannot travel in UTF-8; detectors see the replacement character.
+        encoded["text"] = part.data.encode("utf-8", "replace").decode()
+    else:
+        encoded["data"] = b64encode(part.data).decode()
+    if part.mime:
+        encoded["mime"] = part.mime
+    if part.provenance != "user":
+        encoded["provenance"] = part.provenance
+    return encoded
+
+
+def decode_detect(body: object) -> list[tuple[str, DetectRequest]]:
+    """``[(item id, request)]`` from a parsed JSON body; ``labels`` absent asks for every label.
+    Raises :class:`WireError`."""
+    whole = _mapping(body, "")
+    _known(whole, {"items", "labels"}, "")
+    labels = _labels(whole.get("labels"))
+    items = _sequence(whole.get("items"), "/items")
+    if not 1 <= len(items) <= MAX_ITEMS:
+        raise WireError("/items", f"has {len(items)} items; send 1 to {MAX_ITEMS}")
+    decoded = [_decode_item(item, f"/items/{index}", labels) for index, item in enumerate(items)]
+    seen: set[str] = set()
+    for index, (identifier, _) in enumerate(decoded):
+        if identifier in seen:
+            raise WireError(f"/items/{index}/id", "is used twice in this request")
+        seen.add(identifier)
+    return decoded
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    if value is None:
+        return tuple(LABELS)
+    patterns = [_string(entry, f"/labels/{i}") for i, entry in enumerate(_sequence(value, "/labels"))]
+    for index, pattern in enumerate(patterns):
+        if not matching(pattern):
+            raise WireError(f"/labels/{index}", "covers no label of the taxonomy; GET /v1/labels lists them")
+    if not patterns:
+        raise WireError("/labels", "is empty; leave it out to ask for every label")
+    return expand(patterns)
+
+
+def _decode_item(value: object, at: str, labels: tuple[str, ...]) -> tuple[str, DetectRequest]:
+    item = _mapping(value, at)
+    _known(item, {"id", "parts", "languages", "context"}, at)
+    parts = _sequence(item.get("parts"), f"{at}/parts")
+    if not 1 <= len(parts) <= MAX_PARTS:
+        raise WireError(f"{at}/parts", f"has {len(parts)} parts; send 1 to {MAX_PARTS}")
+    languages = [
+        _string(tag, f"{at}/languages/{i}").lower()
+        for i, tag in enumerate(_sequence(item.get("languages", []), f"{at}/languages"))
+    ]
+    context = _mapping(item.get("context", {}), f"{at}/context")
+    content = Content([_decode_part(part, f"{at}/parts/{i}") for i, part in enumerate(parts)], languages)
+    return _string(item.get("id"), f"{at}/id"), DetectRequest(content, labels, context)
+
+
+def _decode_part(value: object, at: str) -> Part:
+    part = _mapping(value, at)
+    _known(part, {"name", "type", "text", "data", "mime", "provenance"}, at)
+    kind = _string(part.get("type"), f"{at}/type")
+    if kind not in PART_TYPES:
+        raise WireError(f"{at}/type", f"is not one of {', '.join(PART_TYPES)}")
+    provenance = _string(part.get("provenance", "user"), f"{at}/provenance")
+    if provenance not in PROVENANCES:
+        raise WireError(f"{at}/provenance", f"is not one of {', '.join(PROVENANCES)}")
+    mime = None if part.get("mime") is None else _string(part["mime"], f"{at}/mime")
+    name = _string(part.get("name", ""), f"{at}/name")
+    if kind == "text":
+        data: str | bytes = _string(part.get("text"), f"{at}/text")
+    else:
+        data = _base64(part.get("data"), f"{at}/data")
+    return PART_TYPES[kind](data, name, mime=mime, provenance=provenance)
+
+
+def _base64(value: object, at: str) -> bytes:
+    try:
+        return b64decode(_string(value, at), validate=True)
+    except (Base64Error, ValueError) as error:
+        if isinstance(error, WireError):
+            raise
+        raise WireError(at, "is not base64") from None
+
+
+def _mapping(value: object, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise WireError(at, "must be an object")
+    return value
+
+
+def _sequence(value: object, at: str) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise WireError(at, "must be an array")
+    return value
+
+
+def _string(value: object, at: str) -> str:
+    if not isinstance(value, str):
+        raise WireError(at, "must be a string")
+    return value
+
+
+def _known(value: Mapping[str, Any], known: set[str], at: str) -> None:
+    if unknown := sorted(str(key) for key in value if key not in known):
+        # The key is the caller's; it could be content put in the wrong place, so it is only counted.
+        raise WireError(at, f"has {len(unknown)} unknown field(s); known are {', '.join(sorted(known))}")
+
+
+# ── answers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def encode_answer(answers: Iterable[tuple[str, Signals]], engine: str) -> dict[str, Any]:
+    """The body of a 200 answer."""
+    return {"results": [_encode_result(item, signals) for item, signals in answers], "engine": engine}
+
+
+def _encode_result(item: str, signals: Signals) -> dict[str, Any]:
+    return {
+        "id": item,
+        "signals": [
+            {
+                "label": s.label,
+                "score": s.score,
+                "severity": s.severity,
+                "part": s.part,
+                "detector": s.detector,
+                "version": s.version,
+                "evidence": [_encode_evidence(e) for e in s.evidence],
+            }
+            for s in signals.scores
+        ],
+        "missing": [{"label": m.label, "part": m.part, "cause": m.cause.value} for m in signals.missing],
+    }
+
+
+def _encode_evidence(evidence: Evidence) -> dict[str, Any]:
+    if isinstance(evidence, Span):
+        return {"span": {"start": evidence.start, "end": evidence.end}}
+    if isinstance(evidence, Box):
+        return {"box": evidence._asdict()}
+    return {"range": {"start": evidence.start, "end": evidence.end}}
+
+
+def decode_answer(body: object, requests: Sequence[DetectRequest]) -> tuple[list[Signals], str]:
+    """Signals for each request and the engine's version (empty where unreadable). Never raises."""
+    whole = body if isinstance(body, Mapping) else {}
+    results = whole.get("results")
+    by_id: dict[object, Any] = {}
+    for result in results if isinstance(results, list) else []:
+        if isinstance(result, Mapping) and isinstance(result.get("id"), str):
+            by_id[result["id"]] = result
+    engine = whole.get("engine")
+    engine = engine if isinstance(engine, str) and len(engine) <= 200 else ""
+    decoded = [
+        _decode_result(by_id.get(str(number)), request, engine) for number, request in enumerate(requests, 1)
+    ]
+    return decoded, engine
+
+
+def _decode_result(result: Any, request: DetectRequest, engine: str) -> Signals:
+    result = result if isinstance(result, Mapping) else {}
+    wanted = set(request.labels)
+    parts = {part.name: part for part in request.content}
+    scores = [s for s in map(_decode_signal, _items(result, "signals")) if s and s.label in wanted and s.part in parts]
+    sound = [s for s in scores if _evidence_fits(s, parts[s.part])]
+    missing = [m for m in map(_decode_missing, _items(result, "missing")) if m and m.label in wanted]
+    told = {s.label for s in sound} | {m.label for m in missing}
+    broken = {s.label for s in scores} - {s.label for s in sound}
+    silent = [
+        Missing(label, "", Cause.ERROR) for label in request.labels if label not in told or label in broken
+    ]
+    return Signals(sound, [*missing, *silent], engine)
+
+
+def _items(result: Mapping[str, Any], key: str) -> list[Any]:
+    value = result.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _decode_signal(value: Any) -> Signal | None:
+    if not isinstance(value, Mapping):
+        return None
+    label, score, part = value.get("label"), value.get("score"), value.get("part")
+    if not isinstance(label, str) or label not in LABELS or not isinstance(part, str) or not _is_number(score):
+        return None
+    if not 0.0 <= float(score) <= 1.0:
+        return None
+    severity = value.get("severity", LABELS[label].severity)
+    if not isinstance(severity, int) or not 0 <= severity <= 4:
+        severity = LABELS[label].severity
+    evidence = tuple(e for e in map(_decode_evidence, _items(value, "evidence")) if e is not None)
+    return Signal(
+        label, float(score), part, severity, _short(value.get("detector")), _short(value.get("version")), evidence
+    )
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) <= 200 else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _decode_evidence(value: Any) -> Evidence | None:
+    if not isinstance(value, Mapping):
+        return None
+    for key, kind, fields in (
+        ("span", Span, ("start", "end")),
+        ("box", Box, ("left", "top", "right", "bottom")),
+        ("range", TimeRange, ("start", "end")),
+    ):
+        inner = value.get(key)
+        if isinstance(inner, Mapping) and all(_is_number(inner.get(field)) for field in fields):
+            numbers = [inner[field] for field in fields]
+            return Span(*(int(n) for n in numbers)) if kind is Span else kind(*numbers)
+    return None
+
+
+def _evidence_fits(signal: Signal, part: Part) -> bool:
+    """Spans outside the text would redact the wrong place: such a signal was not readable."""
+    return all(
+        not isinstance(e, Span) or (part.kind == "text" and 0 <= e.start <= e.end <= len(part.data))
+        for e in signal.evidence
+    )
+
+
+def _decode_missing(value: Any) -> Missing | None:
+    if not isinstance(value, Mapping) or not isinstance(value.get("label"), str):
+        return None
+    part, cause = value.get("part", ""), value.get("cause")
+    known = {entry.value for entry in Cause}
+    # A cause from the future is a failure here: strict, never clean.
+    read = Cause(cause) if cause in known else Cause.ERROR
+    return Missing(value["label"], part if isinstance(part, str) else "", read)
