@@ -10,7 +10,8 @@ from random import Random
 def uuid7(milliseconds: int, random: Random) -> str:
     """A UUIDv7 (RFC 9562, section 5.7) from a Unix time in milliseconds and 74 random bits."""
     bits = random.getrandbits(74)
-    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0x2 << 62 | bits & ((1 << 62) - 1)
+    head = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76
+    value = head | (bits >> 62) << 64 | 0x2 << 62 | bits & ((1 << 62) - 1)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

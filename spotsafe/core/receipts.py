@@ -58,7 +58,7 @@ class Receipt(NamedTuple):
             return cls(fields[1], fields[2], fields[3], fields[4], float(fields[5]), HoldReason(fields[6]))
         except (ValueError, IndexError, TypeError, AttributeError):
             raise ConfigurationError(
-                "this receipt was not made by this client: pass the token unchanged, under the same tenant key"
+                "this receipt was not made by this client: pass the token unchanged, with the same tenant key"
             ) from None
 
 

@@ -36,5 +36,6 @@ Of ``decision`` (``event_id`` is the decision id):
 Of ``register``: ``surfaces`` [{"surface", "team", "declared": bool, "decorated": bool, "mode",
 "waivers": [{"rule", "ends", "owner"}], "unsupported": [label]}], ``kill_switches`` [str], ``python`` str.
 Of ``drops``: ``drops`` {reason: count} since the last such event.
-Of ``feedback``: ``decision_id``, ``verdict`` (``agree`` | ``too_strict`` | ``too_lax``), ``label``, ``reporter``.
+Of ``feedback``: ``decision_id``, ``verdict`` (``agree`` | ``too_strict`` | ``too_lax``), ``label``,
+``reporter``.
 """

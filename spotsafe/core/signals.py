@@ -82,7 +82,9 @@ class Signals:
 
     __slots__ = ("_by_label", "engine", "missing", "scores")
 
-    def __init__(self, scores: Iterable[Signal] = (), missing: Iterable[Missing] = (), engine: str = "") -> None:
+    def __init__(
+        self, scores: Iterable[Signal] = (), missing: Iterable[Missing] = (), engine: str = ""
+    ) -> None:
         self.scores = tuple(scores)
         self.missing = tuple(missing)
         self.engine = engine

@@ -220,15 +220,18 @@ def _decode_result(result: Any, request: DetectRequest, engine: str) -> Signals:
     result = result if isinstance(result, Mapping) else {}
     wanted = set(request.labels)
     parts = {part.name: part for part in request.content}
-    scores = [s for s in map(_decode_signal, _items(result, "signals")) if s and s.label in wanted and s.part in parts]
-    sound = [s for s in scores if _evidence_fits(s, parts[s.part])]
+    read = (s for s in map(_decode_signal, _items(result, "signals")) if s is not None)
+    scores = [s for s in read if s.label in wanted and s.part in parts and _evidence_fits(s, parts[s.part])]
     missing = [m for m in map(_decode_missing, _items(result, "missing")) if m and m.label in wanted]
-    told = {s.label for s in sound} | {m.label for m in missing}
-    broken = {s.label for s in scores} - {s.label for s in sound}
+    told = {(s.label, s.part) for s in scores} | {(m.label, m.part) for m in missing}
     silent = [
-        Missing(label, "", Cause.ERROR) for label in request.labels if label not in told or label in broken
+        Missing(label, name, Cause.ERROR)
+        for label in request.labels
+        if (label, "") not in told
+        for name in parts
+        if (label, name) not in told
     ]
-    return Signals(sound, [*missing, *silent], engine)
+    return Signals(scores, [*missing, *silent], engine)
 
 
 def _items(result: Mapping[str, Any], key: str) -> list[Any]:
@@ -239,26 +242,28 @@ def _items(result: Mapping[str, Any], key: str) -> list[Any]:
 def _decode_signal(value: Any) -> Signal | None:
     if not isinstance(value, Mapping):
         return None
-    label, score, part = value.get("label"), value.get("score"), value.get("part")
-    if not isinstance(label, str) or label not in LABELS or not isinstance(part, str) or not _is_number(score):
+    label, part = value.get("label"), value.get("part")
+    score = _number(value.get("score"))
+    if not isinstance(label, str) or label not in LABELS or not isinstance(part, str):
         return None
-    if not 0.0 <= float(score) <= 1.0:
+    if score is None or not 0.0 <= score <= 1.0:
         return None
     severity = value.get("severity", LABELS[label].severity)
     if not isinstance(severity, int) or not 0 <= severity <= 4:
         severity = LABELS[label].severity
     evidence = tuple(e for e in map(_decode_evidence, _items(value, "evidence")) if e is not None)
-    return Signal(
-        label, float(score), part, severity, _short(value.get("detector")), _short(value.get("version")), evidence
-    )
+    detector, version = _short(value.get("detector")), _short(value.get("version"))
+    return Signal(label, score, part, severity, detector, version, evidence)
 
 
 def _short(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= 200 else ""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: Any) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _decode_evidence(value: Any) -> Evidence | None:
@@ -270,9 +275,11 @@ def _decode_evidence(value: Any) -> Evidence | None:
         ("range", TimeRange, ("start", "end")),
     ):
         inner = value.get(key)
-        if isinstance(inner, Mapping) and all(_is_number(inner.get(field)) for field in fields):
-            numbers = [inner[field] for field in fields]
-            return Span(*(int(n) for n in numbers)) if kind is Span else kind(*numbers)
+        if not isinstance(inner, Mapping):
+            continue
+        numbers = [number for field in fields if (number := _number(inner.get(field))) is not None]
+        if len(numbers) == len(fields):
+            return Span(*map(int, numbers)) if kind is Span else kind(*numbers)
     return None
 
 
