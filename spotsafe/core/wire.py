@@ -266,21 +266,30 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
+_EVIDENCE_FIELDS = {
+    "span": ("start", "end"),
+    "box": ("left", "top", "right", "bottom"),
+    "range": ("start", "end"),
+}
+
+
 def _decode_evidence(value: Any) -> Evidence | None:
     if not isinstance(value, Mapping):
         return None
-    for key, kind, fields in (
-        ("span", Span, ("start", "end")),
-        ("box", Box, ("left", "top", "right", "bottom")),
-        ("range", TimeRange, ("start", "end")),
-    ):
+    for key, fields in _EVIDENCE_FIELDS.items():
         inner = value.get(key)
         if not isinstance(inner, Mapping):
             continue
         numbers = [number for field in fields if (number := _number(inner.get(field))) is not None]
         if len(numbers) == len(fields):
-            return Span(*map(int, numbers)) if kind is Span else kind(*numbers)
+            return _evidence(key, numbers)
     return None
+
+
+def _evidence(key: str, numbers: Sequence[float]) -> Evidence:
+    if key == "span":
+        return Span(int(numbers[0]), int(numbers[1]))
+    return Box(*numbers) if key == "box" else TimeRange(*numbers)
 
 
 def _evidence_fits(signal: Signal, part: Part) -> bool:

@@ -1,0 +1,1 @@
+"""Thin commands; each imports the rooms it needs when it runs."""
