@@ -14,7 +14,7 @@ from spotsafe.core.errors import ConfigurationError, ManifestError, SpotsafeErro
 COMMANDS = {
     "init": ("spotsafe.cli.init", "write a starter manifest for a surface"),
     "lint": ("spotsafe.cli.lint", "check manifests and waivers, every fault at once"),
-    "explain": ("spotsafe.cli.explain", "show the effective policy of a surface and where each rule comes from"),
+    "explain": ("spotsafe.cli.explain", "show a surface's effective policy and where each rule comes from"),
     "test": ("spotsafe.cli.policy_test", "run the examples that manifests carry"),
     "diff": ("spotsafe.cli.diff", "show what gets stricter or laxer between two sets of manifests"),
     "schema": ("spotsafe.cli.schema", "print the JSON Schema of manifests for editors"),

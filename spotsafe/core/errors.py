@@ -1,11 +1,11 @@
 """Every exception that spotsafe raises.
 
-    SpotsafeError
-    ├── SurfaceBlocked      the content was refused
-    ├── SurfaceHeld         the content waits for a check or a person; carries a receipt
-    ├── ManifestError       faults in manifests, all at once, each with file:line:column and a hint
-    ├── ConfigurationError  the product uses spotsafe wrongly; says where and the remedy
-    └── DetectorError       a detector failed; carries a closed cause, never content
+SpotsafeError
+├── SurfaceBlocked      the content was refused
+├── SurfaceHeld         the content waits for a check or a person; carries a receipt
+├── ManifestError       faults in manifests, all at once, each with file:line:column and a hint
+├── ConfigurationError  the product uses spotsafe wrongly; says where and the remedy
+└── DetectorError       a detector failed; carries a closed cause, never content
 """
 
 from __future__ import annotations
