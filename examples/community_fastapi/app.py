@@ -47,7 +47,49 @@ class Post(BaseModel):
     text: Annotated[str, Text]
 
 
+class Message(BaseModel):
+    id: str
+    sender: str
+    text: str  # declared in the manifest instead of here: ``content: {message.text: text}``
+
+
+class Title(BaseModel):
+    id: str
+    editor: str
+    title: Annotated[str, Text]
+
+
+class Question(BaseModel):
+    id: str
+    user: str
+    prompt: Annotated[str, Text]
+
+
 @app.post("/comments")
-@safe_surface("comments.create", actor="post.author", item="post.id", context={"author_age_days": "post.author_age_days"})
+@safe_surface(
+    "comments.create", actor="post.author", item="post.id", context={"author_age_days": "post.author_age_days"}
+)
 async def create_comment(post: Post, decision: Decision) -> dict[str, object]:
-    return {"id": post.id, "published": post.text, "action": decision.action, "status": decision.status.word}
+    return {"id": post.id, "published": post.text, **outcome(decision)}
+
+
+@app.post("/messages")
+@safe_surface("messages.send", actor="message.sender", item="message.id")
+def send_message(message: Message, decision: Decision) -> dict[str, object]:
+    return {"id": message.id, "sent": message.text, **outcome(decision)}
+
+
+@app.post("/playlists")
+@safe_surface("playlists.rename", actor="playlist.editor", item="playlist.id")
+async def rename_playlist(playlist: Title, decision: Decision) -> dict[str, object]:
+    return {"id": playlist.id, "title": playlist.title, **outcome(decision)}
+
+
+@app.post("/assistant")
+@safe_surface("assistant.ask", actor="question.user", item="question.id")
+async def ask_assistant(question: Question, decision: Decision) -> dict[str, object]:
+    return {"id": question.id, "answer": "Try the quiet side of the catalogue.", **outcome(decision)}
+
+
+def outcome(decision: Decision) -> dict[str, object]:
+    return {"action": decision.action, "status": decision.status.word, "decision_id": decision.id}
