@@ -104,14 +104,14 @@ def _fold_mixed(token: str) -> str:
     folded = "".join([char if char.isascii() else _base(char) for char in token])
     if folded.isascii():
         return folded
-    return "".join([_STRICT.get(char, char) for char in token])
+    return "".join([_STRICT.get(char) or _STRICT.get(char.lower(), char) for char in token])
 
 
 def _base(char: str) -> str:
     """The Latin letter that *char*, without its accents, can be read as; *char* itself if there is none."""
     bare = unicodedata.normalize("NFD", char)[0]
     small = bare.lower()
-    return bare if bare.isascii() else _MIXED.get(bare) or (_MIXED.get(small) if len(small) == 1 else None) or char
+    return bare if bare.isascii() else _MIXED.get(bare) or _MIXED.get(small) or char
 
 
 def _fold_whole(token: str) -> str | None:

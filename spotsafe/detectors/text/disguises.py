@@ -11,6 +11,7 @@ import re
 Range = tuple[int, int]
 
 _LATIN = "a-z\u00df-\u00f6\u00f8-\u024f"
+_LETTERS = (f"[{_LATIN}]", "[\u0370-\u03ff]", "[\u0400-\u052f]")
 _LETTER = f"[{_LATIN}\u0370-\u03ff\u0400-\u052f]"
 
 _LEET = str.maketrans("01345789@$!\u00a1\u20ac\u00a7", "oieastbgasiies")
@@ -18,18 +19,23 @@ _LEET_CHARS = "01345789@$!\u00a1\u20ac\u00a7"
 _INSIDE = re.compile(f"[{_LATIN}][{_LEET_CHARS}]{{1,2}}[{_LATIN}]")
 _LEET_HINT = re.compile(f"[{_LATIN}](?:\\$|[{_LEET_CHARS}]{{1,2}}[{_LATIN}])|\\$[{_LATIN}]")
 _LEET_TOKEN = re.compile(f"[{_LATIN}{_LEET_CHARS}26]*[{_LEET_CHARS}][{_LATIN}{_LEET_CHARS}26]*")
-_NOT_LEET = re.compile(f"[26]|[{_LEET_CHARS}]{{3}}|^(?:[0-9]+(?:h|m|s|d|w|hrs?|mins?|secs?|cm|mm|kg|ft|in)){{2,}}$")
-_EDGES = re.compile(f"^[@!\u00a1]+|[@!\u00a1]+$")
+_NOT_LEET = re.compile(
+    f"[26]|[{_LEET_CHARS}]{{3}}|^(?:[0-9]+(?:h|m|s|d|w|hrs?|mins?|secs?|cm|mm|kg|ft|in)){{2,}}$"
+)
+_EDGES = re.compile("^[@!\u00a1]+|[@!\u00a1]+$")
 _DOLLAR_FIRST = re.compile(f"^\\$(?=[{_LATIN}])")
 _DOLLAR_LAST = re.compile(f"(?<=[{_LATIN}])\\${{1,2}}(?=!*$)")
 _DIGIT = re.compile("[0-9]")
 _ADDRESS = re.compile(r"://|(?<!\w)www\.|(?<=[\w.+-])@[\w-]{1,63}\.\w|\.[a-z]{2,6}/")
-_CHUNK = re.compile(r"\S+")
 
 _SEPARATORS = "._*|~\u00b7-"
+_GAP = f" ?[{_SEPARATORS}] ?| "
 _APART = re.compile(
-    f"(?<![^\\s(\"'\\[{{]){_LETTER}(?P<gap> ?[{_SEPARATORS}] ?| ){_LETTER}(?:(?P=gap){_LETTER})+"
-    "(?=[.,!?;:)\"'\\]}]*(?:\\s|\\Z))"
+    "(?<![^\\s(\"'\\[{])(?:"
+    + "|".join(
+        f"{letter}(?P<gap{i}>{_GAP}){letter}(?:(?P=gap{i}){letter})+" for i, letter in enumerate(_LETTERS)
+    )
+    + ")(?=[.,!?;:)\"'\\]}]*(?:\\s|\\Z))"
 )
 _APART_HINT = re.compile(f"[ {_SEPARATORS}]{_LETTER}[ {_SEPARATORS}]")
 _BLANKS = re.compile(r" {2,}")
@@ -40,21 +46,18 @@ _NOT_STRETCHED = frozenset(("www", "xxx", "kkk", "iii"))
 
 
 def unleet(text: str) -> str:
-    """*text* with leet digits and signs inside words read as letters; same length.
+    """*text* (white space as :func:`plain_blanks` leaves it) with leet inside words read; same length.
 
     Prices, ordinals, versions, durations, e-mail and web addresses stay: a token is read as leet only if it
     has more letters than signs and a sign with letters on both sides (or, for ``$``, next to one).
     """
     if _LEET_HINT.search(text) is None:
         return text
-    return _CHUNK.sub(_unleet_chunk, text)
-
-
-def _unleet_chunk(match: re.Match[str]) -> str:
-    chunk = match.group()
-    if _LEET_HINT.search(chunk) is None or _ADDRESS.search(chunk) is not None:
-        return chunk
-    return _LEET_TOKEN.sub(_unleet_token, chunk)
+    chunks = text.split(" ")
+    for at, chunk in enumerate(chunks):
+        if _LEET_HINT.search(chunk) is not None and _ADDRESS.search(chunk) is None:
+            chunks[at] = _LEET_TOKEN.sub(_unleet_token, chunk)
+    return " ".join(chunks)
 
 
 def _unleet_token(match: re.Match[str]) -> str:
@@ -88,7 +91,7 @@ def spelt_apart(text: str) -> list[Range]:
         return []
     removed: list[Range] = []
     for match in _APART.finditer(text):
-        width = len(match["gap"])
+        width = len(match["gap0"] or match["gap1"] or match["gap2"])
         removed += [(at, at + width) for at in range(match.start() + 1, match.end(), width + 1)]
     return removed
 
@@ -114,7 +117,7 @@ def _single(text: str, at: int, step: int) -> bool:
     if text[at] in _SEPARATORS:
         return True
     beyond = at + step
-    return text[at].isalpha() and not (0 <= beyond < len(text) and (text[beyond].isalnum() or text[beyond] == "_"))
+    return text[at].isalpha() and not _word(text, beyond)
 
 
 def stretched(text: str) -> list[Range]:

@@ -28,21 +28,23 @@ _STRIPPED_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u
 _VARIATION = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _CONTROLS = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
 _FILLERS = "\u00ad\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b-\u180f"
-_FORMAT = "\u0600-\u0605\u061c\u0640\u06dd\u070f\u08e2\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-_SMP_FORMAT = "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+_FORMAT = (
+    "\u0600-\u0605\u061c\u0640\u06dd\u070f\u08e2\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
 _NEGATIVE = "\U0001f150-\U0001f169\U0001f170-\U0001f189"
 _SURROGATES = "\ud800-\udfff"
-_DROPPED = re.compile(f"[{_STRIPPED_MARKS}{_VARIATION}{_CONTROLS}{_FILLERS}{_FORMAT}{_SMP_FORMAT}]")
+_DROPPED = re.compile(f"[{_STRIPPED_MARKS}{_VARIATION}{_CONTROLS}{_FILLERS}{_FORMAT}]")
 _ODD = re.compile(
-    f"[{_STRIPPED_MARKS}{_VARIATION}{_CONTROLS}{_FILLERS}{_FORMAT}{_SMP_FORMAT}{_NEGATIVE}{_SURROGATES}"
-    f"{''.join(PHONETIC)}\u2028\u2029\x85]"
+    f"[{_STRIPPED_MARKS}{_VARIATION}{_CONTROLS}{_FILLERS}{_FORMAT}{_NEGATIVE}{_SURROGATES}"
+    f"{''.join(PHONETIC)}{''.join(PHONETIC).upper()}\u2028\u2029\x85]"
 )
 _ODD_ASCII = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 
 # A run of ASCII or of other plain characters, or one character with all that clings to it.
 _CLUSTER = re.compile(
-    f"(?P<ascii>[ -~\t\n\r]+(?![{EXTENDERS}]))|(?P<plain>[^\x00-\x7f{_SURROGATES}{EXTENDERS}]+(?![{EXTENDERS}]))"
-    f"|(?s:[^{EXTENDERS}]?[{EXTENDERS}]+|.)"
+    f"(?P<ascii>[ -~\t\n\r]+(?![{EXTENDERS}]))"
+    f"|(?P<plain>[^\x00-\x7f{_SURROGATES}{EXTENDERS}]+(?![{EXTENDERS}]))|(?s:[^{EXTENDERS}]?[{EXTENDERS}]+|.)"
 )
 _EXTENDER = re.compile(f"[{EXTENDERS}]")
 _MARKS = re.compile("[\u0300-\u036f]")
@@ -153,7 +155,7 @@ def _fold_run(run: str) -> str | None:
     """
     if run.isascii():
         return run.lower()
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", run).lower()).translate(_SINGLE_CODES)
+    folded = _nfkc(_nfkc(run).lower()).translate(_SINGLE_CODES)
     return folded if len(folded) == len(run) and _EXTENDER.search(folded) is None else None
 
 
@@ -173,14 +175,24 @@ _fold_cluster = lru_cache(maxsize=4096)(_fold_uncached)
 def _fold_once(cluster: str) -> str:
     hidden = "" if cluster.startswith(_BLACK_FLAG) else _hidden_ascii(cluster)
     joiners = _keeps_joiners(cluster[:1])
-    kept = "".join([c for c in cluster if _DROPPED.match(c) is None or _MARKS.match(c) or (joiners and c in "\u200c\u200d")])
-    text = unicodedata.normalize("NFKC", kept)
+    text = _nfkc("".join([char for char in cluster if _stays(char, joiners)]))
     if len(cluster) > 3:
         bare = unicodedata.normalize("NFD", text)
         if len(_MARKS.findall(bare)) > 2:
             text = unicodedata.normalize("NFC", _MARKS.sub("", bare))
-    text = unicodedata.normalize("NFKC", _MARKS.sub("", text).lower())
+    text = _nfkc(_MARKS.sub("", text).lower())
     return "".join([_SINGLE.get(c, c) if not "\ud800" <= c <= "\udfff" else "\ufffd" for c in text]) + hidden
+
+
+def _stays(char: str, joiners: bool) -> bool:
+    """Whether *char* takes part in composition: not invisible, or a mark, or a joiner with a meaning."""
+    return (
+        _DROPPED.match(char) is None or _MARKS.match(char) is not None or (joiners and char in "\u200c\u200d")
+    )
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
 
 
 # Letters on dark squares and circles, which NFKC leaves alone; line separators.
@@ -193,7 +205,8 @@ _SINGLE_CODES = {ord(char): letter for char, letter in _SINGLE.items()}
 
 def _keeps_joiners(base: str) -> bool:
     """Whether joiners mean something after *base*: Arabic to Mongolian scripts, and emoji."""
-    return "\u0590" <= base <= "\u1cff" or "\u2190" <= base <= "\u2bff" or "\U0001f000" <= base <= "\U0001faff"
+    pictures = "\u2190" <= base <= "\u2bff" or "\U0001f000" <= base <= "\U0001faff"
+    return pictures or "\u0590" <= base <= "\u1cff"
 
 
 def _hidden_ascii(cluster: str) -> str:
