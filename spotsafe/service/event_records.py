@@ -1,0 +1,197 @@
+"""Reading events: known fields only, bounded, so that what a client adds by mistake is not kept.
+
+An unknown field of a newer client is left out, not refused: its events must not be lost on an older
+service. A field of the wrong type refuses that event alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from spotsafe.core.decision import Disposition, Effect, Mode, Status
+from spotsafe.core.receipts import HoldReason
+from spotsafe.core.records import EVENT_KINDS
+
+FEEDBACK_VERDICTS = ("agree", "too_strict", "too_lax")
+WORD = 200
+"""Longest identifier, name or label in characters."""
+MOST_ENTRIES = 500
+"""Most entries of a list or map in one event."""
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Event(NamedTuple):
+    """One readable event: its identity and the JSON text of its known fields."""
+
+    event_id: str
+    kind: str
+    at: float
+    surface: str
+    environment: str
+    record: Mapping[str, Any]
+    text: str
+
+
+class Refused(ValueError):
+    """An event that cannot be kept; *field* is the name of the place, *problem* fixed words."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"{field}: {problem}")
+
+
+def is_identifier(value: object) -> bool:
+    """Whether *value* is a lower-case UUID, as decision and event ids are."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def read_event(value: object, *, most: int) -> Event:
+    """The event in *value*, at most *most* bytes as JSON. Raises :class:`Refused`."""
+    if not isinstance(value, Mapping):
+        raise Refused("", "must be an object")
+    if not is_identifier(value.get("event_id")):
+        raise Refused("event_id", "must be a lower-case UUID")
+    kind = value.get("kind")
+    if kind not in EVENT_KINDS:
+        raise Refused("kind", f"must be one of {', '.join(EVENT_KINDS)}")
+    record: dict[str, Any] = {"event_id": value["event_id"], "kind": kind}
+    for field, read in {**_COMMON, **_BY_KIND[str(kind)]}.items():
+        if value.get(field) is not None:
+            record[field] = read(value[field], field)
+    for field in ("at", *_REQUIRED[str(kind)]):
+        if field not in record:
+            raise Refused(field, "is missing")
+    text = json.dumps(record, separators=(",", ":"), sort_keys=True)
+    if len(text) > most:
+        raise Refused("", f"is larger than {most} bytes")
+    return Event(
+        record["event_id"], record["kind"], record["at"],
+        record.get("surface", ""), record.get("environment", ""), record, text,
+    )  # fmt: skip
+
+
+_Reader = Callable[[Any, str], Any]
+
+
+def _word(value: Any, field: str) -> str:
+    if not isinstance(value, str) or len(value) > WORD:
+        raise Refused(field, f"must be a string of at most {WORD} characters")
+    return value
+
+
+def _number(value: Any, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Refused(field, "must be a number")
+    return float(value)
+
+
+def _flag(value: Any, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(field, "must be true or false")
+    return value
+
+
+def _one_of(words: tuple[str, ...]) -> _Reader:
+    def read(value: Any, field: str) -> str:
+        if value not in words:
+            raise Refused(field, f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return read
+
+
+def _identifier(value: Any, field: str) -> str:
+    if not is_identifier(value):
+        raise Refused(field, "must be a lower-case UUID")
+    return str(value)
+
+
+def _list_of(read_one: _Reader) -> _Reader:
+    def read(value: Any, field: str) -> list[Any]:
+        if not isinstance(value, list) or len(value) > MOST_ENTRIES:
+            raise Refused(field, f"must be an array of at most {MOST_ENTRIES} entries")
+        return [read_one(entry, field) for entry in value]
+
+    return read
+
+
+def _map_of(read_one: _Reader) -> _Reader:
+    def read(value: Any, field: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or len(value) > MOST_ENTRIES:
+            raise Refused(field, f"must be an object of at most {MOST_ENTRIES} members")
+        return {_word(name, field): read_one(entry, field) for name, entry in value.items()}
+
+    return read
+
+
+def _object(**fields: _Reader) -> _Reader:
+    def read(value: Any, field: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise Refused(field, "must be an object")
+        return {
+            name: read_one(value[name], f"{field}/{name}")
+            for name, read_one in fields.items()
+            if value.get(name) is not None
+        }
+
+    return read
+
+
+def _scalar(value: Any, field: str) -> Any:
+    if isinstance(value, bool):
+        return value
+    return _word(value, field) if isinstance(value, str) else _number(value, field)
+
+
+_DISPOSITION = _one_of(tuple(d.word for d in Disposition))
+_EFFECTS = _list_of(_one_of(tuple(e.value for e in Effect)))
+_REASON = _object(
+    rule=_word, label=_word, trigger=_word, cause=_word, score=_number, threshold=_number,
+    disposition=_word, effects=_list_of(_word),
+)  # fmt: skip
+_WAIVER = _object(rule=_word, surface=_word, owner=_word, ends=_number)
+_SURFACE = _object(
+    surface=_word, team=_word, declared=_flag, decorated=_flag, mode=_word, service=_word,
+    waivers=_list_of(_WAIVER), unsupported=_list_of(_word),
+)  # fmt: skip
+
+_COMMON: dict[str, _Reader] = {
+    "at": _number, "app": _word, "environment": _word, "instance": _word, "sdk": _word, "team": _word,
+}  # fmt: skip
+_BY_KIND: dict[str, dict[str, _Reader]] = {
+    "decision": {
+        "surface": _word, "service": _word, "direction": _word, "audience": _word,
+        "policy_version": _word, "mode": _one_of(tuple(m.value for m in Mode)),
+        "disposition": _DISPOSITION, "effects": _EFFECTS, "status": _one_of(tuple(s.word for s in Status)),
+        "queued": _flag, "would": _object(disposition=_DISPOSITION, effects=_EFFECTS),
+        "kill_switch": _word, "failed_open": _flag, "latency_ms": _number, "unlinked": _flag,
+        "reasons": _list_of(_REASON), "waivers": _list_of(_word),
+        "scores": _map_of(_number), "missing": _map_of(_word), "engine": _word,
+        "actor": _word, "item": _word, "content": _word, "context": _map_of(_scalar),
+        "hold": _object(
+            expires=_number, reason=_one_of(tuple(r.value for r in HoldReason)),
+            on_expiry=_one_of(("reject", "release")),
+        ),
+        "trace_id": _word,
+    },
+    "register": {
+        "surfaces": _list_of(_SURFACE), "kill_switches": _list_of(_word), "python": _word,
+    },
+    "drops": {"drops": _map_of(_number)},
+    "feedback": {
+        "decision_id": _identifier, "verdict": _one_of(FEEDBACK_VERDICTS), "label": _word,
+        "reporter": _word,
+    },
+}  # fmt: skip
+_REQUIRED = {
+    "decision": ("surface", "disposition", "status"),
+    "register": ("surfaces",),
+    "drops": ("drops",),
+    "feedback": ("decision_id", "verdict"),
+}

@@ -1,0 +1,56 @@
+"""Every bound of the service in one value, so that an operator can read and change them in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MIB = 1024 * 1024
+
+
+class Limits(NamedTuple):
+    """Sizes in bytes after decompression, times in seconds, counts in items."""
+
+    detect_bytes: int = 16 * MIB
+    """Largest body of ``/v1/detect`` and ``/v1/moderations``."""
+    events_bytes: int = 4 * MIB
+    """Largest body of ``/v1/events``: 500 events of 8 KiB."""
+    small_bytes: int = 64 * 1024
+    """Largest body of every other route."""
+    buffered_bytes: int = 256 * MIB
+    """All request bodies in memory at one moment; beyond it new bodies are refused with 503."""
+    body_seconds: float = 15.0
+    """How long a caller may take to send its body."""
+
+    json_depth: int = 16
+    json_values: int = 200_000
+    """Values (members and elements) in one body."""
+    json_digits: int = 20
+    """Digits of an integer: 64 bits and a sign."""
+
+    text_characters: int = 200_000
+    """Longest text part in code points."""
+    events_batch: int = 500
+    event_bytes: int = 32 * 1024
+    """Largest stored event, as JSON."""
+
+    detect_threads: int = 2
+    detect_batch: int = 32
+    """Most items that are given to the detector together."""
+    detect_batch_characters: int = 20_000
+    """A request with more text than this is not put together with others: it would delay them."""
+    detect_queue: int = 512
+    """Items waiting or in work, over all callers; beyond it 503."""
+    detect_queue_per_key: int = 320
+    """The same for one key; beyond it 429, so that one application cannot fill the queue alone."""
+    detect_seconds: float = 10.0
+    """How long a request may wait for its answer."""
+    retry_after: int = 1
+    """Seconds named in ``Retry-After`` with 429 and 503."""
+
+    concurrent_requests: int = 512
+    page: int = 500
+    """Most rows in one answer of a listing."""
+    retain_seconds: float = 180 * 86_400.0
+    """Age at which events are dropped where no manifest says less."""
+    sweep_seconds: float = 300.0
+    """Time between two retention sweeps."""

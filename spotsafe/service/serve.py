@@ -1,0 +1,133 @@
+"""``spotsafe serve``: the service as a process of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from starlette.applications import Starlette
+
+from spotsafe.core.errors import ConfigurationError, missing_extra
+from spotsafe.core.seams import Detector
+from spotsafe.service.app import create_app
+from spotsafe.service.background import NotifyingServer, bound, server_config, url_of
+from spotsafe.service.engine import Load
+from spotsafe.service.keys import KeyRing
+from spotsafe.service.store import Store
+
+if TYPE_CHECKING:
+    from spotsafe.policy.surface import PolicySet
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+"""Host names answered to without keys: a web page that rebinds its own name to loopback is refused."""
+
+DEFAULT_PORT = 8765
+
+
+def serve(
+    host: str, port: int, data_dir: Path, api_keys: Path | None, *, manifests: Path | None = None,
+    detector: Detector | Load | None = None, out: TextIO | None = None,
+) -> int:  # fmt: skip
+    """Serve until SIGTERM or SIGINT; returns the exit code (0 ended, 1 the detector did not load).
+
+    Writes one line ``spotsafe service listening on URL`` to *out* (standard output) once the socket
+    listens. Without *api_keys* only loopback hosts are taken. Raises ConfigurationError and
+    ManifestError before anything listens.
+    """
+    app = service_app(host, data_dir, api_keys, manifests=manifests, detector=detector)
+    listening = bound(host, port)
+    server = NotifyingServer(server_config(app))
+    failures: list[str] = []
+
+    def give_up(reason: str) -> None:
+        failures.append(reason)
+        server.should_exit = True
+
+    app.state.service.engine.on_failure = give_up
+    _announce(server, url_of(listening), out or sys.stdout)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        # uvicorn raises the signal again once everything was closed in order.
+        pass
+    finally:
+        listening.close()
+    return 1 if failures or not server.started else 0
+
+
+def service_app(
+    host: str, data_dir: Path, api_keys: Path | None, *, manifests: Path | None = None,
+    detector: Detector | Load | None = None,
+) -> Starlette:  # fmt: skip
+    """The app that :func:`serve` runs, checked: host against keys, manifests, data directory."""
+    keys = KeyRing.read(api_keys) if api_keys is not None else None
+    if keys is None and not is_loopback(host):
+        raise ConfigurationError(
+            f"without keys the service listens on loopback only, not on {host}: "
+            "make a key with 'spotsafe serve --api-keys FILE --new-key NAME' and start with --api-keys FILE"
+        )
+    policies = _policies(manifests, time.time())
+    hosts = None if keys is not None else (*LOOPBACK_NAMES, host)
+    return create_app(
+        Store.open(data_dir), detector or local_engine, keys=keys, policies=policies, hosts=hosts
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* names this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def local_engine() -> Detector:
+    """The local engine, loaded. ConfigurationError with the install command where its extra is missing."""
+    try:
+        from spotsafe.detectors.local import engine
+    except ModuleNotFoundError:
+        raise missing_extra("local", "the local detection engine") from None
+    found: Detector = engine()
+    return found
+
+
+def _policies(manifests: Path | None, now: float) -> PolicySet | None:
+    if manifests is None:
+        return None
+    from spotsafe.policy.load import load
+
+    return load(manifests, now=now)
+
+
+def _announce(server: NotifyingServer, url: str, out: TextIO) -> None:
+    def wait_and_tell() -> None:
+        server.listening.wait()
+        if server.started:
+            out.write(f"spotsafe service listening on {url}\n")
+            out.flush()
+
+    threading.Thread(target=wait_and_tell, name="spotsafe-announce", daemon=True).start()
+
+
+def log_to(stream: TextIO, level: int = logging.INFO) -> Callable[[], None]:
+    """Write the service's log lines (and uvicorn's) to *stream*; returns what undoes it."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("spotsafe", "uvicorn")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(level)
+
+    def undo() -> None:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+    return undo

@@ -1,0 +1,206 @@
+"""The service's store: events once and only once, holds, feedback, running adoption figures.
+
+SQLite embedded (write-ahead log, every commit on disk before it is acknowledged, so that neither
+``kill -9`` nor a power cut takes back what a client was told); the statements are SQLAlchemy Core without
+SQLite's own dialect except for ``ON CONFLICT DO NOTHING``, which PostgreSQL has alike.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from spotsafe.core.errors import ConfigurationError, SpotsafeError
+from spotsafe.service import holdings
+from spotsafe.service.event_records import Event
+from spotsafe.service.tables import SCHEMA_VERSION, about, events, feedback, holds, metadata
+
+FILE_NAME = "spotsafe.sqlite"
+
+
+class StoreUnavailable(SpotsafeError):
+    """The store could not be read or written; the message has no statement and no value."""
+
+
+class Added(NamedTuple):
+    """What became of a batch of events: *accepted* are new, *duplicate* were known before."""
+
+    accepted: int
+    duplicate: int
+
+
+class Store:
+    """Blocking; called from threads. Reads run side by side, writes one after another."""
+
+    __slots__ = ("_engine", "_writing")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = threading.Lock()
+        with _translated(), engine.begin() as connection:
+            metadata.create_all(connection)
+            _check_schema(connection)
+
+    @classmethod
+    def open(cls, data_dir: Path) -> Store:
+        """The store in *data_dir*, made with mode 0700 where it does not exist.
+        ConfigurationError where it cannot be used."""
+        file = data_dir / FILE_NAME
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the data directory {data_dir} cannot be used: {error.strerror}; "
+                "name another with --data-dir"
+            ) from None
+        return cls(sqlite_engine(file))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that change nothing. Raises :class:`StoreUnavailable`."""
+        with _translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block. Raises :class:`StoreUnavailable`."""
+        with _translated(), self._writing, self._engine.begin() as connection:
+            yield connection
+
+    def probe(self, now: float) -> None:
+        """Write one fact: what readiness asks. Raises :class:`StoreUnavailable`."""
+        with self.writing() as connection:
+            _put_fact(connection, "probed", f"{now:.0f}")
+
+    def add_events(self, batch: Sequence[Event], application: str, now: float) -> Added:
+        """Keep those of *batch* that are new, with the holds and feedback they bring, in one transaction."""
+        unique = {entry.event_id: entry for entry in batch}
+        with self.writing() as connection:
+            rows = [_event_row(entry, application, now) for entry in unique.values()]
+            added = insert_new(connection, events, "event_id", rows)
+            fresh = [unique[event_id] for event_id in added]
+            opened = (holdings.row_for(entry, application, now) for entry in fresh)
+            insert_new(connection, holds, "decision_id", [row for row in opened if row is not None])
+            said = [_feedback_row(entry, application, now) for entry in fresh if entry.kind == "feedback"]
+            insert_new(connection, feedback, "event_id", said)
+        return Added(len(fresh), len(batch) - len(fresh))
+
+    def sweep(self, now: float, retain: float, by_surface: Mapping[str, float]) -> int:
+        """Drop events that arrived more than *retain* seconds ago (*by_surface* where a manifest says
+        less) and decided or expired holds as old. Returns the number of events dropped."""
+        dropped = 0
+        with self.writing() as connection:
+            old = events.c.received_at < now - retain
+            ages = [
+                and_(events.c.surface == surface, events.c.received_at < now - seconds)
+                for surface, seconds in by_surface.items()
+                if seconds < retain
+            ]
+            for condition in (old, *ages):
+                dropped += connection.execute(delete(events).where(condition)).rowcount
+            connection.execute(delete(holds).where(holds.c.expires < now - retain))
+            connection.execute(delete(feedback).where(feedback.c.received_at < now - retain))
+        return dropped
+
+    def close(self) -> None:
+        """Close all connections; a write under way is waited for."""
+        with self._writing:
+            self._engine.dispose()
+
+
+def sqlite_engine(file: Path) -> Engine:
+    """An engine on one SQLite file: write-ahead log, full synchronisation, five seconds for a lock."""
+    url = URL.create("sqlite", database=str(file))
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5.0}, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def insert_new(
+    connection: Connection, table: Table, key: str, rows: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Insert those of *rows* whose *key* is not there yet; returns their keys."""
+    if not rows:
+        return []
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    column = table.c[key]
+    statement = dialect.insert(table).values([dict(row) for row in rows])
+    kept = statement.on_conflict_do_nothing(index_elements=[column]).returning(column)
+    return list(connection.execute(kept).scalars())
+
+
+def _event_row(entry: Event, application: str, now: float) -> dict[str, Any]:
+    return {
+        "event_id": entry.event_id,
+        "kind": entry.kind,
+        "at": entry.at,
+        "received_at": now,
+        "application": application,
+        "surface": entry.surface,
+        "environment": entry.environment,
+        "record": entry.text,
+    }
+
+
+def _feedback_row(entry: Event, application: str, now: float) -> dict[str, Any]:
+    fields = ("decision_id", "verdict", "label", "reporter")
+    return {
+        "event_id": entry.event_id,
+        **{field: entry.record.get(field) for field in fields},
+        "application": application,
+        "at": entry.at,
+        "received_at": now,
+    }
+
+
+def _check_schema(connection: Connection) -> None:
+    found = connection.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
+    if found is None:
+        _put_fact(connection, "schema", str(SCHEMA_VERSION))
+    elif int(found) != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"the data directory was written by schema {int(found)}, this version reads {SCHEMA_VERSION}: "
+            "start the version that wrote it, or name another directory"
+        )
+
+
+def _put_fact(connection: Connection, name: str, value: str) -> None:
+    changed = connection.execute(update(about).where(about.c.name == name).values(value=value)).rowcount
+    if not changed:
+        connection.execute(insert(about).values(name=name, value=value))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the store failed ({type(error).__name__})") from None

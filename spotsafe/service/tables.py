@@ -1,0 +1,82 @@
+"""The store's tables. Types and constraints that SQLite and PostgreSQL both have; times are Unix seconds."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, MetaData, String, Table, Text
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+about = Table(
+    "about",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", String(200), nullable=False),
+)
+"""Facts on the store itself; ``schema`` holds the version of these tables."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("application", String(64), nullable=False),
+    Column("surface", String(200), nullable=False),
+    Column("environment", String(200), nullable=False),
+    Column("record", Text, nullable=False),
+    Index("events_by_arrival", "received_at"),
+    Index("events_by_kind", "kind", "received_at"),
+    Index("events_by_surface", "surface", "received_at"),
+)
+"""One row per event, ever once: ``event_id`` is the client's. ``record`` is JSON of known fields;
+``application`` comes from the key, never from the event."""
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("decision_id", String(36), primary_key=True),
+    Column("application", String(64), nullable=False),
+    Column("environment", String(200), nullable=False),
+    Column("team", String(200), nullable=False),
+    Column("surface", String(200), nullable=False),
+    Column("digest", String(128), nullable=False),
+    Column("item", String(128), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("on_expiry", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("decided_at", Float),
+    Column("decided_by", String(64)),
+    Column("note", String(1000)),
+    Column("rules", Text, nullable=False),
+    Index("holds_by_state", "state", "created_at"),
+    Index("holds_by_expiry", "state", "expires"),
+)
+"""What waits for a person. ``state`` is pending, released or rejected; expiry is read from the clock."""
+
+adoption = Table(
+    "adoption",
+    metadata,
+    Column("cell", String(64), primary_key=True),
+    Column("counts", Text, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+"""Running adoption figures as JSON, so that they outlive the events that they were counted from."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("decision_id", String(36), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("label", String(64)),
+    Column("reporter", String(200)),
+    Column("application", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Index("feedback_by_decision", "decision_id"),
+)
