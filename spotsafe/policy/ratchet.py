@@ -1,0 +1,99 @@
+"""The ratchet: which way each field may go under a baseline. One table, used by merge and by docs.
+
+Layers are baselines from the floor up, then the surface. A layer that does not state a field is left
+out; what nobody states takes the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from spotsafe.policy.actions import Action, strictest
+from spotsafe.policy.surface import HoldPolicy
+
+Merge = Callable[[Sequence[Any]], Any]
+"""Stated values, baseline first → the effective one."""
+
+
+class Direction(NamedTuple):
+    """How one field of a surface joins with those of its baselines."""
+
+    field: str
+    strict: str
+    merge: Merge
+    default: Any
+
+
+def _own(values: Sequence[Any]) -> Any:
+    return values[-1]
+
+
+def _added_names(values: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry for value in values for entry in value))
+
+
+def _added_keys(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for value in values:
+        for key, entry in value.items():
+            merged.setdefault(key, entry)
+    return merged
+
+
+def _texts(values: Sequence[dict[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
+    merged: dict[str, dict[str, str]] = {}
+    for value in values:
+        for key, texts in value.items():
+            merged[key] = {**merged.get(key, {}), **texts}
+    return merged
+
+
+def _one_of(strict: str) -> Merge:
+    """*strict* wins over anything else, wherever it is stated."""
+    return lambda values: strict if strict in values else values[-1]
+
+
+def join_actions(values: Sequence[Action]) -> Action | None:
+    """The stricter of all, as for ``on_failure`` and ``if_missing``, label by label."""
+    return strictest(values)
+
+
+_HOLD = HoldPolicy()
+
+RATCHET: tuple[Direction, ...] = (
+    Direction("rules", "rules are added to the baseline's, never edited; all that fire are joined", _own, ()),
+    Direction(
+        "mode", "governs the layer's own rules; the baseline's rules keep the baseline's mode", _own, None
+    ),
+    Direction("on_failure", "the stricter of both, per label", join_actions, None),
+    Direction("if_missing", "the stricter of both, per label and cause", join_actions, None),
+    Direction("deadline", "the longer of both: a baseline's is the least time a check gets", max, 0.150),
+    Direction("cache.ttl", "the shorter of both", min, 600.0),
+    Direction("cache.stale", "the shorter of both", min, 3600.0),
+    Direction("privacy.retain", "the shorter of both", min, 15_552_000.0),
+    Direction("privacy.send", "`local` wins: content never leaves the process", _one_of("local"), "service"),
+    Direction("hold.on_expiry", "`reject` wins", _one_of("reject"), _HOLD.on_expiry),
+    Direction("hold.keep", "the surface's own", _own, _HOLD.keep),
+    Direction("hold.ttl", "the surface's own", _own, _HOLD.ttl),
+    Direction("content", "parts are only added", _added_keys, {}),
+    Direction("languages", "languages are only added", _added_names, ()),
+    Direction("context", "the surface's own", _own, {}),
+    Direction("audience", "one that the baseline admits; anything else is a fault", _own, None),
+    Direction("decisions", "the platform's alone: teams cannot allow automatic blocks", _own, ()),
+    Direction("notices", "texts are added; a surface may word a key of its baseline anew", _texts, {}),
+    Direction("extends", "the surface's own choice among the baselines that admit its audience", _own, None),
+    Direction("direction", "the surface's own", _own, "input"),
+    Direction("about", "the surface's own", _own, ""),
+    Direction("service", "the surface's own", _own, "main"),
+    Direction("examples", "the surface's own", _own, ()),
+)
+"""Every field of a surface, once. A test compares it with the model."""
+
+DIRECTIONS = {direction.field: direction for direction in RATCHET}
+
+
+def merge(field: str, stated: Sequence[Any]) -> Any:
+    """The effective value of *field* from what layers state, baseline first."""
+    direction = DIRECTIONS[field]
+    return direction.merge(stated) if stated else direction.default
