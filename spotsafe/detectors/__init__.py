@@ -1,0 +1,1 @@
+"""Whatever yields Signals inside this process: the local engine and third-party back ends."""

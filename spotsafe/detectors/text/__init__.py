@@ -1,0 +1,1 @@
+"""The local text engine: normalisation, lexicon, patterns, models and their assembly."""

@@ -1,0 +1,74 @@
+"""From a text to calibrated scores: read it, run the stages, put them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.detectors.text.encoder import Encoder
+from spotsafe.detectors.text.normalise import Normalised, normalise
+from spotsafe.detectors.text.weights import TextModels
+from spotsafe.detectors.text.windows import pooled, windows
+
+F32 = NDArray[np.float32]
+
+FIRST, WITH_ENCODER = 0, 1
+"""The tiers: the first stage alone, or with the sentence encoder."""
+
+MOST_ENCODED = 48
+"""Windows of one text that the encoder reads. The first stage reads all; of a longer text the encoder reads
+those that the first stage finds most suspicious of anything (about 15,000 characters in all)."""
+
+
+class Reading(NamedTuple):
+    """A text with what the first stage knows: *logits* [windows, labels] of the n-gram model."""
+
+    normal: Normalised
+    windows: list[tuple[int, int]]
+    logits: F32
+
+    def window(self, index: int) -> str:
+        start, end = self.windows[index]
+        return self.normal.text[start:end]
+
+
+def read(text: str, models: TextModels) -> Reading:
+    """Normalise *text* and run the n-gram model over its windows."""
+    normal = normalise(text)
+    found = windows(normal.text)
+    logits = np.stack([models.ngrams.logits(normal.text[start:end]) for start, end in found])
+    return Reading(normal, found, logits)
+
+
+def worth_encoding(reading: Reading) -> list[int]:
+    """Indices of the windows that the encoder reads, in order."""
+    if len(reading.windows) <= MOST_ENCODED:
+        return list(range(len(reading.windows)))
+    suspicion = reading.logits.max(axis=1)
+    return sorted(np.argsort(-suspicion, kind="stable")[:MOST_ENCODED].tolist())
+
+
+def encoder_logits(readings: Sequence[Reading], models: TextModels, encoder: Encoder) -> list[dict[int, F32]]:
+    """For each reading, window index → head logits [labels]; one pass over all windows."""
+    chosen = [worth_encoding(reading) for reading in readings]
+    texts = [reading.window(index) for reading, found in zip(readings, chosen, strict=True) for index in found]
+    rows = iter(models.heads.logits(encoder.encode(texts)))
+    return [{index: next(rows) for index in found} for found in chosen]
+
+
+def scores(reading: Reading, heads: dict[int, F32] | None, models: TextModels, language: str) -> F32:
+    """Calibrated probabilities [labels]; *heads* None: the first stage alone."""
+    tier = FIRST if heads is None else WITH_ENCODER
+    by_head, by_ngrams, _ = models.stack[tier].T
+    if heads is None:
+        together = by_ngrams * reading.logits
+    else:
+        used = list(heads)
+        together = by_head * np.stack([heads[index] for index in used]) + by_ngrams * reading.logits[used]
+    place = models.languages.index(language) if language in models.languages else 0
+    slope, offset = models.calibration[tier, place].T
+    result: F32 = 1 / (1 + np.exp(-(slope * pooled(together) + offset)))
+    return result
