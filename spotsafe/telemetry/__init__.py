@@ -1,0 +1,1 @@
+"""What happened, without what was said: events, outbox, delivery, metrics, adoption."""

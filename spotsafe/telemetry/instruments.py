@@ -1,0 +1,298 @@
+"""Metrics and spans by the OpenTelemetry API alone.
+
+Counting is plain arithmetic under one lock (a third of a microsecond); observable instruments read it
+when somebody exports. A span is made only where a detector is asked, and never made current: that costs
+eight times as much; the request carries its context explicitly. ``opentelemetry`` is imported by
+:meth:`Telemetry.start` and the first span, not with this module.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from spotsafe.core.decision import Decision, Disposition, Mode, Status
+from spotsafe.telemetry.events import Identity, RecordedPolicy, failed_open
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, TracerProvider
+
+    from spotsafe.core.faults import FaultCounter
+    from spotsafe.telemetry.delivery import Delivery
+    from spotsafe.telemetry.outbox import Outbox
+
+SCOPE = "spotsafe"
+DURATION_BOUNDS = (
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025,
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Upper bounds in seconds: from a cache hit (microseconds) to a deadline that somebody set to ten."""
+MAX_SURFACES = 2_000
+
+Point = tuple[float, tuple[str, ...]]
+"""A value and the values of the metric's attributes, in the catalogue's order."""
+Counts = dict[tuple[str, ...], int]
+
+
+class Telemetry:
+    """Counts what happens on surfaces and exports it; one per client.
+
+    With *enabled* False every method returns at once. Providers default to the process-wide ones.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        meter_provider: MeterProvider | None = None,
+        tracer_provider: TracerProvider | None = None,
+        enabled: bool = True,
+    ) -> None:
+        self.identity = identity
+        self.enabled = enabled
+        self._meter_provider = meter_provider
+        self._tracer_provider = tracer_provider
+        self._tracer: Any = None
+        self._started = False
+        self._outbox: Outbox | None = None
+        self._delivery: Delivery | None = None
+        self._faults: FaultCounter | None = None
+        self._kill_switches: Callable[[], Iterable[str]] = tuple
+        self._reset()
+        _live.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._decisions: dict[tuple[str, Disposition, Status, Mode], int] = {}
+        self._durations: dict[str, list[Any]] = {}
+        self._counts: dict[str, Counts] = {}
+
+    def attach(
+        self,
+        *,
+        outbox: Outbox | None = None,
+        delivery: Delivery | None = None,
+        faults: FaultCounter | None = None,
+        kill_switches: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
+        """Export the figures of these too; *kill_switches* names those that are on."""
+        self._outbox = outbox or self._outbox
+        self._delivery = delivery or self._delivery
+        self._faults = faults or self._faults
+        self._kill_switches = kill_switches or self._kill_switches
+
+    def start(self) -> None:
+        """Create the instruments. Idempotent; without an SDK this is all that ever happens."""
+        if self._started or not self.enabled:
+            return
+        self._started = True
+        from spotsafe.telemetry.export import create_instruments
+
+        create_instruments(weakref.ref(self), self._meter_provider)
+
+    # ── counting ────────────────────────────────────────────────────────────────────────────────
+
+    def count(self, decision: Decision, policy: RecordedPolicy, seconds: float) -> None:
+        """One decision under *policy*, for which the guard took *seconds*. The hot path."""
+        if not self.enabled:
+            return
+        verdict = decision.verdict
+        surface = decision.surface
+        key = (surface, verdict.disposition, verdict.status, policy.mode)
+        with self._lock:
+            decisions = self._decisions
+            if key in decisions:
+                decisions[key] += 1
+                durations = self._durations[surface]
+            else:
+                surface, durations = self._first(key)
+            durations[0] += seconds
+            durations[bisect_left(DURATION_BOUNDS, seconds) + 1] += 1
+        if (
+            verdict.would is not None
+            or verdict.status >= Status.PARTIAL
+            or policy.unlinked
+            or decision.kill_switch is not None
+        ):
+            self._count_rare(surface, decision, policy)
+
+    def _first(self, key: tuple[str, Disposition, Status, Mode]) -> tuple[str, list[Any]]:
+        surface = key[0]
+        if surface not in self._durations and len(self._durations) >= MAX_SURFACES:
+            surface = "other"
+        known = (surface, *key[1:])
+        self._decisions[known] = self._decisions.get(known, 0) + 1
+        return surface, self._durations.setdefault(surface, [0.0] + [0] * (len(DURATION_BOUNDS) + 1))
+
+    def _count_rare(self, surface: str, decision: Decision, policy: RecordedPolicy) -> None:
+        verdict = decision.verdict
+        if verdict.would is not None:
+            self.add("spotsafe.would", surface, verdict.would.disposition.word)
+        if failed_open(verdict, decision.signals, decision.kill_switch):
+            self.add("spotsafe.failures.let_through", surface)
+        if policy.unlinked:
+            self.add("spotsafe.surfaces.unlinked", surface)
+        if decision.kill_switch is not None:
+            self.add("spotsafe.bypassed", surface)
+
+    def count_cache(self, result: str) -> None:
+        """One look-up: ``fresh``, ``stale``, ``miss``, ``shared`` or ``off``."""
+        self.add("spotsafe.cache", result)
+
+    def count_failure(self, detector: str, failure: str) -> None:
+        """One detector that gave no answer; *failure* from :class:`spotsafe.core.errors.Failure`."""
+        self.add("spotsafe.detector.failures", detector, failure)
+
+    def add(self, name: str, *attributes: str) -> None:
+        """Add one to the counter *name* at *attributes*, given in the catalogue's order."""
+        if self.enabled:
+            with self._lock:
+                counts = self._counts.setdefault(name, {})
+                counts[attributes] = counts.get(attributes, 0) + 1
+
+    def stats(self) -> dict[str, Any]:
+        """Totals since the process started: ``decisions`` by surface, disposition and status, and every
+        other counter by its name and attributes."""
+        with self._lock:
+            decisions = dict(self._decisions)
+            counts = {name: dict(found) for name, found in self._counts.items()}
+        nested: dict[str, Any] = {}
+        for (surface, disposition, status, _), number in decisions.items():
+            of_surface = nested.setdefault(surface, {"dispositions": {}, "statuses": {}})
+            for group, word in (("dispositions", disposition.word), ("statuses", status.word)):
+                of_surface[group][word] = of_surface[group].get(word, 0) + number
+        flat = {name: {"/".join(key): n for key, n in found.items()} for name, found in counts.items()}
+        return {"decisions": nested, **flat}
+
+    # ── reading, for the instruments ────────────────────────────────────────────────────────────
+
+    def points(self, name: str) -> list[Point]:
+        """The value of the metric *name* at each combination of attribute values."""
+        if name == "spotsafe.decisions":
+            with self._lock:
+                decisions = list(self._decisions.items())
+            return [(n, (surface, d.word, s.word, m.value)) for (surface, d, s, m), n in decisions]
+        if name.startswith("spotsafe.guard.duration."):
+            return self._duration_points(name.rpartition(".")[2])
+        if name == "spotsafe.kill_switch":
+            return [(1, (switch,)) for switch in self._kill_switches()]
+        if name == "spotsafe.internal_faults":
+            return [] if self._faults is None else [(n, (p,)) for p, n in dict(self._faults.counts).items()]
+        if name.startswith("spotsafe.outbox."):
+            return self._outbox_points(name.rpartition(".")[2])
+        with self._lock:
+            return [(number, key) for key, number in self._counts.get(name, {}).items()]
+
+    def _duration_points(self, part: str) -> list[Point]:
+        with self._lock:
+            durations = {surface: list(found) for surface, found in self._durations.items()}
+        points: list[Point] = []
+        for surface, (total, *buckets) in durations.items():
+            if part == "sum":
+                points.append((total, (surface,)))
+            elif part == "count":
+                points.append((sum(buckets), (surface,)))
+            else:
+                passed = 0
+                for bound, number in zip((*DURATION_BOUNDS, float("inf")), buckets, strict=True):
+                    passed += number
+                    points.append((passed, (surface, "+Inf" if bound == float("inf") else f"{bound:g}")))
+        return points
+
+    def _outbox_points(self, part: str) -> list[Point]:
+        if part == "delivered":
+            return [] if self._delivery is None else [(self._delivery.stats()["delivered"], ())]
+        if self._outbox is None:
+            return []
+        if part == "dropped":
+            return [(number, (reason,)) for reason, number in self._outbox.drops().items()]
+        return [(self._outbox.stats()[part], ())]
+
+    # ── spans ───────────────────────────────────────────────────────────────────────────────────
+
+    def start_span(self, surface: str) -> Span | None:
+        """A span for a check that asks a detector; a child of the caller's. None when switched off."""
+        if not self.enabled:
+            return None
+        if self._tracer is None:
+            from opentelemetry.trace import get_tracer
+
+            self._tracer = get_tracer(SCOPE, self.identity.sdk, tracer_provider=self._tracer_provider)
+        from spotsafe.telemetry.catalogue import SPAN_NAME
+
+        span: Span = self._tracer.start_span(SPAN_NAME, attributes={"spotsafe.surface": surface})
+        return span
+
+    def headers(self, span: Span | None) -> dict[str, str]:
+        """The headers that carry *span*'s context to the service (W3C ``traceparent`` by default)."""
+        if span is None:
+            return {}
+        from opentelemetry.propagate import inject
+        from opentelemetry.trace import set_span_in_context
+
+        carrier: dict[str, str] = {}
+        inject(carrier, context=set_span_in_context(span))
+        return carrier
+
+    def trace_id(self, span: Span | None) -> str | None:
+        """The trace id of *span*, 32 hex digits; None where nothing is traced."""
+        context = None if span is None else span.get_span_context()
+        return f"{context.trace_id:032x}" if context is not None and context.is_valid else None
+
+    def end(
+        self,
+        span: Span | None,
+        decision: Decision | None,
+        policy: RecordedPolicy,
+        *,
+        failure: str | None = None,
+    ) -> None:
+        """End *span*. Its attributes are those of the catalogue; nothing of the content, no exception."""
+        if span is None:
+            return
+        if span.is_recording():
+            attributes = _span_attributes(decision, policy, failure)
+            span.set_attributes(attributes)
+            if decision is None:
+                from opentelemetry.trace import StatusCode
+
+                span.set_status(StatusCode.ERROR)
+        span.end()
+
+    def after_fork(self) -> None:
+        """In a forked child: count from nought; the parent exports what it has counted."""
+        self._reset()
+
+
+def _span_attributes(
+    decision: Decision | None, policy: RecordedPolicy, failure: str | None
+) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "spotsafe.mode": policy.mode.value,
+        "spotsafe.policy_version": policy.version,
+    }
+    if decision is not None:
+        attributes["spotsafe.decision_id"] = decision.id
+        attributes["spotsafe.disposition"] = decision.disposition.word
+        attributes["spotsafe.effects"] = sorted(effect.value for effect in decision.effects)
+        attributes["spotsafe.status"] = decision.status.word
+    if failure is not None:
+        attributes["spotsafe.failure"] = failure
+    return attributes
+
+
+_live: weakref.WeakSet[Telemetry] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for telemetry in list(_live):
+        telemetry.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
