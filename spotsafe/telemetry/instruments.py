@@ -1,9 +1,10 @@
 """Metrics and spans by the OpenTelemetry API alone.
 
-Counting is plain arithmetic under one lock (a third of a microsecond); observable instruments read it
-when somebody exports. A span is made only where a detector is asked, and never made current: that costs
-eight times as much; the request carries its context explicitly. ``opentelemetry`` is imported by
-:meth:`Telemetry.start` and the first span, not with this module.
+Counting on the hot path is plain arithmetic on a list, without a lock: CPython changes threads between
+certain bytecodes only, and none of them lies within ``cell[n] += 1`` (a build without the GIL may lose a
+count). Observable instruments read the lists when somebody exports. A span is made only where a detector
+is asked, and never made current: that costs eight times as much; the request carries its context
+explicitly. ``opentelemetry`` is imported by :meth:`Telemetry.start` and the first span, not here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from spotsafe.core.decision import Decision, Disposition, Mode, Status
@@ -33,9 +35,13 @@ DURATION_BOUNDS = (
 )  # fmt: skip
 """Upper bounds in seconds: from a cache hit (microseconds) to a deadline that somebody set to ten."""
 MAX_SURFACES = 2_000
+_PARTIAL = int(Status.PARTIAL)  # looking a member up on its class costs more than the rest of the check
 
 Point = tuple[float, tuple[str, ...]]
 """A value and the values of the metric's attributes, in the catalogue's order."""
+CellKey = tuple[str, Disposition, Status, Mode]
+Cell = list[float]
+"""Seconds, then decisions by bucket of DURATION_BOUNDS."""
 Counts = dict[tuple[str, ...], int]
 
 
@@ -68,8 +74,8 @@ class Telemetry:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._decisions: dict[tuple[str, Disposition, Status, Mode], int] = {}
-        self._durations: dict[str, list[Any]] = {}
+        self._cells: dict[CellKey, Cell] = {}
+        self._surfaces: set[str] = set()
         self._counts: dict[str, Counts] = {}
 
     def attach(
@@ -102,35 +108,32 @@ class Telemetry:
         if not self.enabled:
             return
         verdict = decision.verdict
-        surface = decision.surface
-        key = (surface, verdict.disposition, verdict.status, policy.mode)
-        with self._lock:
-            decisions = self._decisions
-            if key in decisions:
-                decisions[key] += 1
-                durations = self._durations[surface]
-            else:
-                surface, durations = self._first(key)
-            durations[0] += seconds
-            durations[bisect_left(DURATION_BOUNDS, seconds) + 1] += 1
+        cell = self._cells.get((decision.surface, verdict.disposition, verdict.status, policy.mode))
+        if cell is None:
+            cell = self._new_cell((decision.surface, verdict.disposition, verdict.status, policy.mode))
+        place = bisect_left(DURATION_BOUNDS, seconds) + 1
+        cell[0] += seconds
+        cell[place] += 1
         if (
             verdict.would is not None
-            or verdict.status >= Status.PARTIAL
             or policy.unlinked
+            or verdict.status >= _PARTIAL
             or decision.kill_switch is not None
         ):
-            self._count_rare(surface, decision, policy)
+            self._count_rare(decision, policy)
 
-    def _first(self, key: tuple[str, Disposition, Status, Mode]) -> tuple[str, list[Any]]:
-        surface = key[0]
-        if surface not in self._durations and len(self._durations) >= MAX_SURFACES:
-            surface = "other"
-        known = (surface, *key[1:])
-        self._decisions[known] = self._decisions.get(known, 0) + 1
-        return surface, self._durations.setdefault(surface, [0.0] + [0] * (len(DURATION_BOUNDS) + 1))
+    def _new_cell(self, key: CellKey) -> Cell:
+        with self._lock:
+            if key[0] not in self._surfaces and len(self._surfaces) >= MAX_SURFACES:
+                # Not kept under the key that was asked for: a product that makes up surface names pays
+                # with time, not with memory.
+                key = ("other", *key[1:])
+            self._surfaces.add(key[0])
+            return self._cells.setdefault(key, [0.0] + [0] * (len(DURATION_BOUNDS) + 1))
 
-    def _count_rare(self, surface: str, decision: Decision, policy: RecordedPolicy) -> None:
+    def _count_rare(self, decision: Decision, policy: RecordedPolicy) -> None:
         verdict = decision.verdict
+        surface = decision.surface if decision.surface in self._surfaces else "other"
         if verdict.would is not None:
             self.add("spotsafe.would", surface, verdict.would.disposition.word)
         if failed_open(verdict, decision.signals, decision.kill_switch):
@@ -159,10 +162,10 @@ class Telemetry:
         """Totals since the process started: ``decisions`` by surface, disposition and status, and every
         other counter by its name and attributes."""
         with self._lock:
-            decisions = dict(self._decisions)
+            decisions = [(key, sum(cell[1:])) for key, cell in self._cells.items()]
             counts = {name: dict(found) for name, found in self._counts.items()}
         nested: dict[str, Any] = {}
-        for (surface, disposition, status, _), number in decisions.items():
+        for (surface, disposition, status, _), number in decisions:
             of_surface = nested.setdefault(surface, {"dispositions": {}, "statuses": {}})
             for group, word in (("dispositions", disposition.word), ("statuses", status.word)):
                 of_surface[group][word] = of_surface[group].get(word, 0) + number
@@ -175,8 +178,8 @@ class Telemetry:
         """The value of the metric *name* at each combination of attribute values."""
         if name == "spotsafe.decisions":
             with self._lock:
-                decisions = list(self._decisions.items())
-            return [(n, (surface, d.word, s.word, m.value)) for (surface, d, s, m), n in decisions]
+                cells = [(sum(cell[1:]), key) for key, cell in self._cells.items()]
+            return [(n, (surface, d.word, s.word, m.value)) for n, (surface, d, s, m) in cells]
         if name.startswith("spotsafe.guard.duration."):
             return self._duration_points(name.rpartition(".")[2])
         if name == "spotsafe.kill_switch":
@@ -190,19 +193,21 @@ class Telemetry:
 
     def _duration_points(self, part: str) -> list[Point]:
         with self._lock:
-            durations = {surface: list(found) for surface, found in self._durations.items()}
-        points: list[Point] = []
-        for surface, (total, *buckets) in durations.items():
-            if part == "sum":
-                points.append((total, (surface,)))
-            elif part == "count":
-                points.append((sum(buckets), (surface,)))
-            else:
-                passed = 0
-                for bound, number in zip((*DURATION_BOUNDS, float("inf")), buckets, strict=True):
-                    passed += number
-                    points.append((passed, (surface, "+Inf" if bound == float("inf") else f"{bound:g}")))
-        return points
+            cells = [(key[0], list(cell)) for key, cell in self._cells.items()]
+        durations: dict[str, Cell] = {}
+        for surface, cell in cells:
+            found = durations.get(surface)
+            durations[surface] = cell if found is None else [a + b for a, b in zip(found, cell, strict=True)]
+        if part == "sum":
+            return [(cell[0], (surface,)) for surface, cell in durations.items()]
+        if part == "count":
+            return [(sum(cell[1:]), (surface,)) for surface, cell in durations.items()]
+        bounds = [*(f"{bound:g}" for bound in DURATION_BOUNDS), "+Inf"]
+        return [
+            (passed, (surface, bound))
+            for surface, cell in durations.items()
+            for bound, passed in zip(bounds, accumulate(cell[1:]), strict=True)
+        ]
 
     def _outbox_points(self, part: str) -> list[Point]:
         if part == "delivered":
