@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata as metadata
 import json
 import subprocess
 import sys
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest

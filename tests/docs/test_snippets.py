@@ -45,7 +45,7 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_commands_shown_exist_with_these_options(page: str, command: str) -> None:
     """Each command line in the documentation is accepted by the parser."""
-    words = shlex.split(command.split(">")[0])[1:]
+    words = shlex.split(command.split(">", maxsplit=1)[0])[1:]
     if words == ["--version"]:
         return
     assert words[0] in COMMANDS
