@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum
+from threading import Lock
 from typing import NamedTuple
 
 from spotsafe.core.content import Content
@@ -140,6 +142,18 @@ class Verdict:
         return f"<Verdict {self.action} {self.status.word} {len(self.reasons)} reasons>"
 
 
+_minting = [Lock()]
+
+
+def _fresh_lock() -> None:
+    _minting[0] = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    # Another thread of the parent may have held the lock; nobody in the child would ever release it.
+    os.register_at_fork(after_in_child=_fresh_lock)
+
+
 class Decision:
     """A verdict on one content, with an id that follows it through service, review and appeal.
 
@@ -169,7 +183,10 @@ class Decision:
     @property
     def id(self) -> str:
         if self._id is None:
-            self._id = self._mint()
+            # The product and the delivery thread may ask at the same time; both must get the same id.
+            with _minting[0]:
+                if self._id is None:
+                    self._id = self._mint()
         return self._id
 
     @property
