@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from spotsafe.core.errors import Fault
-from spotsafe.policy.conditions import ConditionError, compile_condition
+from spotsafe.policy.cel_syntax import CelError
+from spotsafe.policy.conditions import compile_condition
 from spotsafe.policy.document import Path, shown
 from spotsafe.policy.fields import nearest
 from spotsafe.policy.layers import Baseline, Layer
@@ -94,7 +95,7 @@ def _check_when(
         return
     try:
         conditions[text] = compile_condition(text, fields)
-    except ConditionError as error:
+    except CelError as error:
         conditions[text] = _never_told
         message = f"'when', character {error.offset + 1}: {error.problem}"
         faults.append(Fault(layer.document.file, *place, message, error.hint))

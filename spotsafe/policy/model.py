@@ -164,7 +164,7 @@ class ExampleModel(BaseModel):
             LabelPattern, Literal["unsupported", "language", "modality", "size", "timeout", "error", "stale"]
         ]
         | None
-    ) = None  # noqa: E501
+    ) = None
     """Scripted gaps: label to cause."""
     context: dict[str, Any] = {}
     """Values of the declared context fields."""
