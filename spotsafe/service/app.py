@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
@@ -15,7 +16,17 @@ from starlette.routing import Route
 from spotsafe.core.clock import SystemClock
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Clock, Detector
-from spotsafe.service import detection, health, hold_routes, intake
+from spotsafe.service import (
+    adoption_routes,
+    bundle,
+    detection,
+    health,
+    hold_routes,
+    intake,
+    moderations,
+    openapi,
+    page_routes,
+)
 from spotsafe.service.edge import Edge, routed
 from spotsafe.service.engine import EngineSlot, Load
 from spotsafe.service.keys import KeyRing
@@ -35,9 +46,15 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/v1/holds", hold_routes.listing),
     ("GET", "/v1/holds/{decision_id}", hold_routes.show),
     ("POST", "/v1/holds/{decision_id}", hold_routes.decide),
+    ("POST", "/v1/moderations", moderations.moderations),
+    ("GET", "/v1/policies/bundle", bundle.policies),
+    ("GET", "/v1/adoption", adoption_routes.adoption),
     ("GET", "/healthz", health.alive),
     ("GET", "/readyz", health.ready),
     ("GET", "/metrics", health.metrics),
+    ("GET", "/openapi.json", openapi.document),
+    ("GET", "/docs", page_routes.docs),
+    ("GET", "/", page_routes.home),
 )
 """Method, path and endpoint of every route; the OpenAPI document is tested against it."""
 
@@ -126,7 +143,8 @@ async def sweep(service: Service) -> None:
     retain = service.limits.retain_seconds
     try:
         with contained("service.sweep", service.faults):
-            dropped = await to_thread.run_sync(service.store.sweep, service.clock.now(), retain, by_surface)
+            sweeping = partial(service.store.sweep, days=service.limits.adoption_days)
+            dropped = await to_thread.run_sync(sweeping, service.clock.now(), retain, by_surface)
             service.metrics.count("spotsafe_events_swept_total", dropped)
     except StoreUnavailable:
         service.faults.note("service.sweep", "StoreUnavailable")

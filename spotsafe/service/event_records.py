@@ -157,7 +157,7 @@ _REASON = _object(
 )  # fmt: skip
 _WAIVER = _object(rule=_word, surface=_word, owner=_word, ends=_number)
 _SURFACE = _object(
-    surface=_word, team=_word, declared=_flag, decorated=_flag, mode=_word, service=_word,
+    surface=_word, team=_word, declared=_flag, decorated=_flag, mode=_word,
     waivers=_list_of(_WAIVER), unsupported=_list_of(_word),
 )  # fmt: skip
 
@@ -170,7 +170,7 @@ _BY_KIND: dict[str, dict[str, _Reader]] = {
         "policy_version": _word, "mode": _one_of(tuple(m.value for m in Mode)),
         "disposition": _DISPOSITION, "effects": _EFFECTS, "status": _one_of(tuple(s.word for s in Status)),
         "queued": _flag, "would": _object(disposition=_DISPOSITION, effects=_EFFECTS),
-        "kill_switch": _word, "failed_open": _flag, "latency_ms": _number, "unlinked": _flag,
+        "kill_switch": _word, "failed_open": _flag, "latency_ms": _number,
         "reasons": _list_of(_REASON), "waivers": _list_of(_word),
         "scores": _map_of(_number), "missing": _map_of(_word), "engine": _word,
         "actor": _word, "item": _word, "content": _word, "context": _map_of(_scalar),
@@ -182,6 +182,7 @@ _BY_KIND: dict[str, dict[str, _Reader]] = {
     },
     "register": {
         "surfaces": _list_of(_SURFACE), "kill_switches": _list_of(_word), "python": _word,
+        "chunk": _number,
     },
     "drops": {"drops": _map_of(_number)},
     "feedback": {

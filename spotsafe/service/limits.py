@@ -52,5 +52,7 @@ class Limits(NamedTuple):
     """Most rows in one answer of a listing."""
     retain_seconds: float = 180 * 86_400.0
     """Age at which events are dropped where no manifest says less."""
+    adoption_days: int = 400
+    """Days for which adoption sums are kept."""
     sweep_seconds: float = 300.0
     """Time between two retention sweeps."""

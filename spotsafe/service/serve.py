@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Host names answered to without keys: a web page that rebinds its own name to loopback is refused."""
 
-DEFAULT_PORT = 8765
-
 
 def serve(
     host: str, port: int, data_dir: Path, api_keys: Path | None, *, manifests: Path | None = None,
@@ -95,7 +93,8 @@ def local_engine() -> Detector:
         from spotsafe.detectors.local import engine
     except ModuleNotFoundError:
         raise missing_extra("local", "the local detection engine") from None
-    found: Detector = engine()
+    found = engine()
+    found.warm()
     return found
 
 

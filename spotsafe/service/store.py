@@ -31,7 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from spotsafe.core.errors import ConfigurationError, SpotsafeError
-from spotsafe.service import holdings
+from spotsafe.service import adoption_cells, holdings
 from spotsafe.service.event_records import Event
 from spotsafe.service.tables import SCHEMA_VERSION, about, events, feedback, holds, metadata
 
@@ -104,11 +104,13 @@ class Store:
             insert_new(connection, holds, "decision_id", [row for row in opened if row is not None])
             said = [_feedback_row(entry, application, now) for entry in fresh if entry.kind == "feedback"]
             insert_new(connection, feedback, "event_id", said)
+            adoption_cells.add(connection, fresh, application, now)
         return Added(len(fresh), len(batch) - len(fresh))
 
-    def sweep(self, now: float, retain: float, by_surface: Mapping[str, float]) -> int:
+    def sweep(self, now: float, retain: float, by_surface: Mapping[str, float], *, days: int) -> int:
         """Drop events that arrived more than *retain* seconds ago (*by_surface* where a manifest says
-        less) and decided or expired holds as old. Returns the number of events dropped."""
+        less), holds and feedback as old, and adoption sums of more than *days* ago. Returns the number
+        of events dropped."""
         dropped = 0
         with self.writing() as connection:
             old = events.c.received_at < now - retain
@@ -121,6 +123,7 @@ class Store:
                 dropped += connection.execute(delete(events).where(condition)).rowcount
             connection.execute(delete(holds).where(holds.c.expires < now - retain))
             connection.execute(delete(feedback).where(feedback.c.received_at < now - retain))
+            adoption_cells.prune(connection, now, days)
         return dropped
 
     def close(self) -> None:

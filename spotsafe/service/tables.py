@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
 
 SCHEMA_VERSION = 1
 
@@ -62,10 +62,21 @@ adoption = Table(
     "adoption",
     metadata,
     Column("cell", String(64), primary_key=True),
-    Column("counts", Text, nullable=False),
-    Column("updated_at", Float, nullable=False),
+    Column("application", String(64), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("app", String(200), nullable=False),
+    Column("environment", String(200), nullable=False),
+    Column("team", String(200), nullable=False),
+    Column("surface", String(200), nullable=False),
+    Column("instance", String(200), nullable=False),
+    Column("name", String(260), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("adoption_by_day", "day"),
 )
-"""Running adoption figures as JSON, so that they outlive the events that they were counted from."""
+"""Running sums (:mod:`spotsafe.telemetry.adoption`), which outlive the events that they were counted from.
+``cell`` is a digest of the key columns: a key of eight long strings would not fit PostgreSQL's index."""
 
 feedback = Table(
     "feedback",

@@ -1,0 +1,81 @@
+"""``spotsafe serve``: run the central service, or make a key for it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from spotsafe.cli.output import Output
+from spotsafe.core.errors import ConfigurationError, missing_extra
+
+HELP = "run the central service"
+
+DEFAULT_PORT = 8080
+DEFAULT_DATA_DIR = Path("spotsafe-data")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; loopback only without keys"
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one")
+    parser.add_argument(
+        "--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="folder of the store, made with mode 0700"
+    )
+    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="keys that callers must present")
+    parser.add_argument(
+        "--manifests", type=Path, metavar="DIR", help="manifests to serve as the policy bundle"
+    )
+    parser.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    keys = parser.add_argument_group("keys")
+    keys.add_argument(
+        "--new-key", metavar="NAME", help="append a key for the application NAME to FILE, print it once, end"
+    )
+    keys.add_argument(
+        "--scope",
+        action="append",
+        choices=("detect", "events", "admin"),
+        help="what the new key may do; repeat it (detect and events where not given)",
+    )
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Serve until stopped, or make one key. Raises ConfigurationError and ManifestError."""
+    if not 0 <= args.port <= 65_535:
+        raise ConfigurationError("--port is a number from 0 to 65535")
+    if any(find_spec(name) is None for name in ("starlette", "uvicorn", "sqlalchemy")):
+        raise missing_extra("server", "spotsafe serve")
+    if args.new_key is not None:
+        return _new_key(args, out)
+    if args.scope:
+        raise ConfigurationError("--scope is for --new-key NAME")
+    return _serve(args)
+
+
+def _new_key(args: argparse.Namespace, out: Output) -> int:
+    from spotsafe.service.keys import add_key
+
+    if args.api_keys is None:
+        raise ConfigurationError("--new-key needs --api-keys FILE, the file that the key's hash goes to")
+    scopes = args.scope or ["detect", "events"]
+    key = add_key(args.api_keys, args.new_key, scopes)
+    out.json({"application": args.new_key, "scopes": scopes, "key": key})
+    out.line(key)
+    if not args.json:
+        out.error(f"Keep it now: only its hash is in {args.api_keys}.")
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    import logging
+
+    from spotsafe.service.serve import log_to, serve
+
+    undo = log_to(sys.stderr, logging.WARNING if args.quiet else logging.INFO)
+    try:
+        return serve(args.host, args.port, args.data_dir, args.api_keys, manifests=args.manifests)
+    finally:
+        undo()

@@ -1,0 +1,1 @@
+"""The service's pages: self-contained HTML without scripts, made on the server, everything escaped."""
