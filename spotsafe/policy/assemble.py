@@ -52,7 +52,7 @@ def assemble(
             _take(document, found, faults)
     baselines = resolve(found.baselines, faults)
     for layer in found.baselines.values():
-        check_layer(layer, None, faults)
+        check_layer(layer, baselines[layer.name], faults)
     warnings: list[Fault] = []
     waivers = check_waivers(found.waivers, baselines, list(found.surfaces), now, faults, warnings)
     warnings.extend(requested_waivers(found.requests))
