@@ -1,0 +1,1 @@
+"""The embedded client: options, transport, caches, holds, life cycle, the process-wide registry."""

@@ -1,0 +1,237 @@
+"""One HTTP exchange with the service: bytes out, bytes in, bounded in time and size.
+
+What goes wrong comes back as a value (:class:`~spotsafe.guard.steps.Failed`), not as an exception, so
+no foreign exception, whose text or cause could carry content, ever travels on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from spotsafe._version import __version__
+from spotsafe.client.network import DeadlineBackend, Resolver, ResolvingBackend, Until
+from spotsafe.core.errors import ConfigurationError, Failure
+from spotsafe.core.wire import WIRE_HEADER, WIRE_VERSION
+from spotsafe.guard.steps import Failed
+
+MOST_ANSWER = 8 * 1024 * 1024
+"""Bytes of an answer; a longer one is malformed."""
+
+KEEP_ALIVE = 30.0
+CONNECTIONS = 32
+
+
+class Answer(NamedTuple):
+    """Status, headers (lower-case names) and body of an answer that arrived whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+_TIMEOUTS = (httpcore.TimeoutException, httpx.TimeoutException, TimeoutError)
+_BROKEN = (
+    httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.ConnectionNotAvailable,
+    httpx.TransportError, OSError, EOFError,
+)  # fmt: skip
+
+
+class Exchange:
+    """The connections to one service. *transport* replaces the network (an ``httpx`` transport).
+
+    The sync side runs in the calling thread under :class:`DeadlineBackend`; the async side keeps one
+    connection pool per event loop, under ``asyncio.timeout``.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None, *, monotonic: Callable[[], float], transport: Any = None
+    ) -> None:
+        self._url = httpx.URL(_checked(url).rstrip("/") + "/")
+        self._headers = [
+            (b"content-type", b"application/json"),
+            (b"accept-encoding", b"identity"),
+            (b"user-agent", f"spotsafe/{__version__}".encode()),
+            (WIRE_HEADER.encode(), str(WIRE_VERSION).encode()),
+        ]
+        if api_key:
+            self._headers.append((b"authorization", f"Bearer {api_key}".encode()))
+        self._monotonic = monotonic
+        self._given = transport
+        self._inherited: list[object] = []
+        self._connectionless()
+        self._proxy = None if transport else _proxy(self._url)
+        self._ssl = None if transport or self._url.scheme != "https" else httpx.create_ssl_context()
+        self._targets: dict[str, httpcore.URL] = {}
+
+    def _connectionless(self) -> None:
+        self._until = Until()
+        self._resolver = Resolver(self._monotonic)
+        self._sync: httpcore.ConnectionPool | None = None
+        self._async: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def after_fork(self) -> None:
+        """In a forked child: connections anew. The parent's are kept, unused, so that the child's garbage
+        collector does not close what the parent still speaks through."""
+        self._inherited.append((self._sync, self._async))
+        self._connectionless()
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
+    ) -> Answer | Failed:
+        """Send *body* to *path*; at most *timeout* seconds in all."""
+        self._until.end = self._monotonic() + timeout
+        try:
+            if self._given is not None:
+                response = self._given.handle_request(self._httpx(method, path, body, timeout, headers))
+                return _answer(response.status_code, response.headers.raw, b"".join(response.stream))
+            return self._post(self._request(method, path, body, timeout, headers))
+        except _TIMEOUTS:
+            return Failed(Failure.TIMEOUT)
+        except _BROKEN:
+            return Failed(Failure.CONNECT)
+
+    def _post(self, request: httpcore.Request) -> Answer | Failed:
+        response = self._pool().handle_request(request)
+        pieces, size = [], 0
+        try:
+            for piece in response.iter_stream():
+                size += len(piece)
+                if size > MOST_ANSWER:
+                    return Failed(Failure.MALFORMED)
+                if self._monotonic() > self._until.end:
+                    return Failed(Failure.TIMEOUT)
+                pieces.append(piece)
+        finally:
+            response.close()
+        return _answer(response.status, response.headers, b"".join(pieces))
+
+    async def apost(
+        self,
+        path: str,
+        body: bytes,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
+    ) -> Answer | Failed:
+        """As :meth:`post`."""
+        try:
+            async with asyncio.timeout(timeout):
+                if self._given is not None:
+                    request = self._httpx(method, path, body, timeout, headers)
+                    response = await self._given.handle_async_request(request)
+                    return _answer(response.status_code, response.headers.raw, await response.aread())
+                return await self._apost(self._request(method, path, body, timeout, headers))
+        except _TIMEOUTS:
+            return Failed(Failure.TIMEOUT)
+        except _BROKEN:
+            return Failed(Failure.CONNECT)
+
+    async def _apost(self, request: httpcore.Request) -> Answer | Failed:
+        response = await self._apool().handle_async_request(request)
+        pieces, size = [], 0
+        try:
+            async for piece in response.aiter_stream():
+                size += len(piece)
+                if size > MOST_ANSWER:
+                    return Failed(Failure.MALFORMED)
+                pieces.append(piece)
+        finally:
+            await response.aclose()
+        return _answer(response.status, response.headers, b"".join(pieces))
+
+    def _request(
+        self, method: str, path: str, body: bytes, timeout: float, extra: Mapping[str, str] | None
+    ) -> httpcore.Request:
+        target = self._targets.get(path)
+        if target is None:
+            url = self._url.join(path.lstrip("/"))
+            target = httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            )
+            if len(self._targets) < 16:
+                self._targets[path] = target
+        headers = [(b"host", self._url.netloc), *self._headers, (b"content-length", str(len(body)).encode())]
+        headers += [(name.encode(), value.encode()) for name, value in (extra or {}).items()]
+        return httpcore.Request(
+            method, target, headers=headers, content=body,
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)},
+        )  # fmt: skip
+
+    def _httpx(
+        self, method: str, path: str, body: bytes, timeout: float, extra: Mapping[str, str] | None
+    ) -> httpx.Request:
+        headers = [*self._headers, *((n.encode(), v.encode()) for n, v in (extra or {}).items())]
+        times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+        url = self._url.join(path.lstrip("/"))
+        return httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": times})
+
+    def _pool(self) -> httpcore.ConnectionPool:
+        if self._sync is None:
+            backend = DeadlineBackend(self._resolver, self._until, self._monotonic)
+            self._sync = httpcore.ConnectionPool(**self._options(), network_backend=backend)
+        return self._sync
+
+    def _apool(self) -> httpcore.AsyncConnectionPool:
+        loop = asyncio.get_running_loop()
+        pool: httpcore.AsyncConnectionPool | None = self._async.get(loop)
+        if pool is None:
+            pool = httpcore.AsyncConnectionPool(
+                **self._options(), network_backend=ResolvingBackend(self._resolver)
+            )
+            self._async[loop] = pool
+        return pool
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "max_connections": CONNECTIONS,
+            "max_keepalive_connections": CONNECTIONS,
+            "keepalive_expiry": KEEP_ALIVE,
+            "ssl_context": self._ssl,
+            "proxy": self._proxy,
+        }
+
+    def close(self) -> None:
+        """Close idle sync connections; those of event loops end with their loop."""
+        pool, self._sync = self._sync, None
+        if pool is not None:
+            pool.close()
+
+
+def _answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer | Failed:
+    if len(body) > MOST_ANSWER:
+        return Failed(Failure.MALFORMED)
+    read = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    return Answer(status, read, body)
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError("Client(service=…) must be an http:// or https:// address of the service")
+    return url
+
+
+def _proxy(url: httpx.URL) -> httpcore.Proxy | None:
+    """The proxy that the process environment names for *url*, as other HTTP clients honour it."""
+    named = getproxies().get(url.scheme)
+    if not named or proxy_bypass(url.host):
+        return None
+    parsed = httpx.URL(named if "://" in named else f"http://{named}")
+    auth = (parsed.username, parsed.password) if parsed.username else None
+    bare = parsed.copy_with(username=None, password=None) if auth else parsed
+    return httpcore.Proxy(str(bare), auth=auth)

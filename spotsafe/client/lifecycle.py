@@ -1,0 +1,46 @@
+"""Forks and the end of the interpreter: every living client is told, none is kept alive for it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from typing import Protocol
+
+from spotsafe.client import registry
+
+EXIT_SECONDS = 2.0
+"""How long the end of the interpreter waits for events to be delivered, all clients together."""
+
+
+class Living(Protocol):
+    """What is told."""
+
+    def _after_fork(self) -> None: ...
+
+    def close(self, timeout: float = EXIT_SECONDS) -> bool: ...
+
+
+_living: weakref.WeakSet[Living] = weakref.WeakSet()
+
+
+def watch(client: Living) -> None:
+    """Tell *client* of forks and of the end, for as long as it lives."""
+    _living.add(client)
+
+
+def _in_child() -> None:
+    registry.after_fork()
+    for client in list(_living):
+        client._after_fork()
+
+
+def _at_exit() -> None:
+    for client in list(_living):
+        client.close(EXIT_SECONDS)
+
+
+# Only ``after_in_child``: a ``before`` hook would run in, and could block, the parent.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+atexit.register(_at_exit)

@@ -1,0 +1,327 @@
+"""The rungs of the ladder, performed: cache, flights, network, engines. Sync and async twins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+
+from spotsafe.client.cache import Entry, SignalCache
+from spotsafe.client.flights import Flight, Flights
+from spotsafe.client.remote import ServiceDetector
+from spotsafe.client.sources import INLINE_CHARACTERS, Source
+from spotsafe.client.workers import Workers
+from spotsafe.core.decision import Status
+from spotsafe.core.errors import DetectorError, Failure
+from spotsafe.core.faults import FaultCounter, contained
+from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Signals
+from spotsafe.guard.attempts import attempts
+from spotsafe.guard.blend import complete
+from spotsafe.guard.deadline import Deadline
+from spotsafe.guard.drive import adrive, drive
+from spotsafe.guard.ladder import ladder
+from spotsafe.guard.steps import (
+    Answered,
+    AskPrimary,
+    Failed,
+    LookStale,
+    Nothing,
+    Outcome,
+    Pause,
+    Reply,
+    Send,
+    Step,
+)  # fmt: skip
+
+
+class Question:
+    """One content on its way down the ladder. *hash* is its key without a namespace."""
+
+    __slots__ = (
+        "deadline", "fallback", "hash", "headers", "parts", "primary", "request", "size", "stale", "ttl",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: DetectRequest,
+        key: bytes,
+        deadline: Deadline,
+        *,
+        primary: Source,
+        fallback: Source | None,
+        keep: tuple[float, float],
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.request = request
+        self.hash = key
+        self.deadline = deadline
+        self.primary = primary
+        self.fallback = fallback
+        self.ttl, self.stale = keep
+        self.headers = headers
+        self.parts = tuple(part.name for part in request.content)
+        self.size = sum(len(part.data) for part in request.content)
+
+
+class Rungs:
+    """Performs what the ladder asks for."""
+
+    def __init__(
+        self,
+        cache: SignalCache,
+        workers: Workers,
+        *,
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float],
+        faults: FaultCounter,
+    ) -> None:
+        self.cache = cache
+        self.flights = Flights()
+        self.failures: dict[Failure, int] = {}
+        self._workers = workers
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._faults = faults
+        self._tasks: set[asyncio.Task[Reply | None]] = set()
+
+    # ── what both twins decide ──────────────────────────────────────────────────────────────────
+
+    def fresh(self, question: Question, source: Source) -> Signals | None:
+        """Signals of *source* for this content within the ttl, or None."""
+        entry = self._entry(question, source)
+        if entry is None or self._monotonic() - entry.stored >= question.ttl:
+            return None
+        return entry.signals
+
+    def _entry(self, question: Question, source: Source) -> Entry | None:
+        return self.cache.get(question.hash + source.space) if question.ttl > 0 else None
+
+    def _stale(self, question: Question) -> Reply:
+        entry = self._entry(question, question.primary)
+        if entry is None or self._monotonic() - entry.stored >= question.ttl + question.stale:
+            return Nothing()
+        return Answered(entry.signals)
+
+    def _steps(self, question: Question) -> Generator[Step, Reply, Outcome]:
+        return ladder(
+            question.request.labels,
+            question.parts,
+            question.deadline,
+            has_fallback=question.fallback is not None,
+            may_stale=question.ttl > 0 and question.stale > 0,
+        )
+
+    def _settled(self, question: Question, source: Source, outcome: list[Signals] | Failed) -> Reply:
+        """The reply to an answer: completed, and kept under the version that gave it."""
+        if isinstance(outcome, Failed):
+            return outcome
+        source.refresh()
+        if len(outcome) != 1:
+            return Failed(Failure.MALFORMED)
+        signals = complete(outcome[0], question.request.labels, question.parts)
+        if not signals.has_failures and question.ttl > 0:
+            self.cache.put(question.hash + source.space, signals, question.ttl + question.stale)
+        return Answered(signals)
+
+    def _counted(self, reply: Reply) -> Reply:
+        if isinstance(reply, Failed):
+            self.failures[reply.failure] = self.failures.get(reply.failure, 0) + 1
+        return reply
+
+    def _inline(self, question: Question, source: Source) -> bool:
+        return source.inline and question.size <= INLINE_CHARACTERS
+
+    def _submitted(self, question: Question, source: Source, timeout: float) -> Future[list[Signals]] | None:
+        request = [question.request]
+        return self._workers.submit(partial(source.detector.detect, request, timeout=timeout))
+
+    # ── sync ────────────────────────────────────────────────────────────────────────────────────
+
+    def climb(self, question: Question) -> Outcome:
+        """What is known after all rungs that were needed, on the calling thread."""
+        known = self.fresh(question, question.primary)
+        if known is not None:
+            return Outcome(known, Status.CACHED, rungs=("cache",))
+        return drive(self._steps(question), partial(self._perform, question))
+
+    def _perform(self, question: Question, step: Step) -> Reply:
+        if isinstance(step, AskPrimary):
+            return self._counted(self._primary(question, step.timeout))
+        if isinstance(step, LookStale):
+            return self._stale(question)
+        return self._fallback(question, step.timeout)
+
+    def _primary(self, question: Question, timeout: float) -> Reply:
+        end = self._monotonic() + timeout
+        key = question.hash + question.primary.space
+        while True:
+            flight, leads = self.flights.join(key)
+            if leads:
+                reply: Reply | None = None
+                try:
+                    reply = self._lead(question, end)
+                    return reply
+                finally:
+                    self.flights.land(key, flight, reply)
+            try:
+                landed = flight.result(max(0.0, end - self._monotonic()))
+            except TimeoutError:
+                return Failed(Failure.TIMEOUT)
+            if landed is not None:
+                return landed
+
+    def _lead(self, question: Question, end: float) -> Reply:
+        source = question.primary
+        known = self.fresh(question, source)  # stored between the caller's look and its lead
+        if known is not None:
+            return Answered(known)
+        left = end - self._monotonic()
+        if source.gate is None:
+            return self._send(question, source, left)
+        steps = attempts(source.gate, left, self._monotonic, self._jitter)
+        return drive(steps, partial(self._attempt, question, source))
+
+    def _attempt(self, question: Question, source: Source, step: Send | Pause) -> Reply:
+        if isinstance(step, Pause):
+            self._workers.pause(step.seconds)
+            return Nothing()
+        return self._send(question, source, step.timeout)
+
+    def _send(self, question: Question, source: Source, timeout: float) -> Reply:
+        outcome: list[Signals] | Failed = Failed(Failure.INTERNAL)
+        with contained("client.detect", self._faults):
+            outcome = self._detect(question, source, timeout)
+        return self._settled(question, source, outcome)
+
+    def _detect(self, question: Question, source: Source, timeout: float) -> list[Signals] | Failed:
+        detector, request = source.detector, [question.request]
+        if isinstance(detector, ServiceDetector):
+            return detector.ask(request, timeout, question.headers)
+        failed = Failed(Failure.TIMEOUT)
+        try:
+            if self._inline(question, source):
+                return detector.detect(request, timeout=timeout)
+            if timeout <= 0:
+                return failed
+            future = self._submitted(question, source, timeout)
+            if future is None:
+                return Failed(Failure.OVERLOADED)
+            return future.result(timeout)
+        except DetectorError as error:
+            failed = Failed(error.failure, error.retry_after)
+        except TimeoutError:
+            pass
+        return failed
+
+    def _fallback(self, question: Question, step_timeout: float) -> Reply:
+        source = question.fallback
+        if source is None:
+            return Nothing()
+        known = self.fresh(question, source)
+        return Answered(known) if known is not None else self._send(question, source, step_timeout)
+
+    # ── async ───────────────────────────────────────────────────────────────────────────────────
+
+    async def aclimb(self, question: Question) -> Outcome:
+        """As :meth:`climb`, awaiting what takes time."""
+        known = self.fresh(question, question.primary)
+        if known is not None:
+            return Outcome(known, Status.CACHED, rungs=("cache",))
+        return await adrive(self._steps(question), partial(self._aperform, question))
+
+    async def _aperform(self, question: Question, step: Step) -> Reply:
+        if isinstance(step, AskPrimary):
+            return self._counted(await self._aprimary(question, step.timeout))
+        if isinstance(step, LookStale):
+            return self._stale(question)
+        return await self._afallback(question, step.timeout)
+
+    async def _aprimary(self, question: Question, timeout: float) -> Reply:
+        end = self._monotonic() + timeout
+        key = question.hash + question.primary.space
+        while True:
+            flight, leads = self.flights.join(key)
+            if leads:
+                # A task of its own: the leader may be cancelled, what others wait for is not.
+                task = asyncio.get_running_loop().create_task(self._fly(question, key, flight, end))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                landed = await asyncio.shield(task)
+                return landed if landed is not None else Failed(Failure.INTERNAL)
+            try:
+                async with asyncio.timeout(max(0.0, end - self._monotonic())):
+                    landed = await asyncio.wrap_future(flight)
+            except TimeoutError:
+                return Failed(Failure.TIMEOUT)
+            if landed is not None:
+                return landed
+
+    async def _fly(self, question: Question, key: bytes, flight: Flight, end: float) -> Reply | None:
+        reply: Reply | None = None
+        try:
+            reply = await self._alead(question, end)
+            return reply
+        finally:
+            self.flights.land(key, flight, reply)
+
+    async def _alead(self, question: Question, end: float) -> Reply:
+        source = question.primary
+        known = self.fresh(question, source)
+        if known is not None:
+            return Answered(known)
+        left = end - self._monotonic()
+        if source.gate is None:
+            return await self._asend(question, source, left)
+        steps = attempts(source.gate, left, self._monotonic, self._jitter)
+        return await adrive(steps, partial(self._aattempt, question, source))
+
+    async def _aattempt(self, question: Question, source: Source, step: Send | Pause) -> Reply:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return Nothing()
+        return await self._asend(question, source, step.timeout)
+
+    async def _asend(self, question: Question, source: Source, timeout: float) -> Reply:
+        outcome: list[Signals] | Failed = Failed(Failure.INTERNAL)
+        with contained("client.detect", self._faults):
+            outcome = await self._adetect(question, source, timeout)
+        return self._settled(question, source, outcome)
+
+    async def _adetect(self, question: Question, source: Source, timeout: float) -> list[Signals] | Failed:
+        detector, request = source.detector, [question.request]
+        if isinstance(detector, ServiceDetector):
+            return await detector.aask(request, timeout, question.headers)
+        failed = Failed(Failure.TIMEOUT)
+        try:
+            if self._inline(question, source):
+                return detector.detect(request, timeout=timeout)
+            async with asyncio.timeout(timeout):
+                awaitable = getattr(detector, "adetect", None)
+                if awaitable is not None:
+                    found: list[Signals] = await awaitable(request, timeout=timeout)
+                    return found
+                future = self._submitted(question, source, timeout)
+                if future is None:
+                    return Failed(Failure.OVERLOADED)
+                return await asyncio.wrap_future(future)
+        except DetectorError as error:
+            failed = Failed(error.failure, error.retry_after)
+        except TimeoutError:
+            pass
+        return failed
+
+    async def _afallback(self, question: Question, timeout: float) -> Reply:
+        source = question.fallback
+        if source is None:
+            return Nothing()
+        known = self.fresh(question, source)
+        return Answered(known) if known is not None else await self._asend(question, source, timeout)
+
+    def abandon(self) -> None:
+        """Cancel flights of this loop that still run; used when the client closes."""
+        for task in tuple(self._tasks):
+            with suppress(RuntimeError):  # its loop is closed
+                task.cancel()

@@ -1,0 +1,81 @@
+"""Detectors as the ladder sees them: what they are, where they run, which version speaks."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import entry_points
+
+from spotsafe.client.remote import ServiceDetector
+from spotsafe.core.errors import ConfigurationError, SpotsafeError, missing_extra
+from spotsafe.core.seams import Detector
+from spotsafe.guard.keys import namespace
+from spotsafe.guard.retry import Gate
+
+ENTRY_POINTS = "spotsafe.detectors"
+INLINE_CHARACTERS = 2_000
+"""Texts up to this length are scored by an in-process engine on the calling thread."""
+
+_log = logging.getLogger("spotsafe.client")
+
+
+class Source:
+    """A detector, the namespace of its answers, and how it is called.
+
+    *inline*: it computes in process and is quick, so short texts need no other thread. *gate* admits
+    requests to one that can be down; None for the local engine.
+    """
+
+    __slots__ = ("_version", "detector", "fields", "gate", "inline", "space")
+
+    def __init__(self, detector: Detector, *, inline: bool, gate: Gate | None) -> None:
+        self.detector = detector
+        self.inline = inline
+        self.gate = gate
+        capabilities = detector.capabilities()
+        self.fields = capabilities.context_fields if capabilities is not None else ()
+        self._version = detector.version
+        self.space = namespace(detector.id, self._version)
+
+    @property
+    def remote(self) -> bool:
+        """Whether content leaves the process through the client's own transport."""
+        return isinstance(self.detector, ServiceDetector)
+
+    def refresh(self) -> None:
+        """Switch the namespace where the detector has announced another version."""
+        version = self.detector.version
+        if version != self._version:
+            self._version = version
+            self.space = namespace(self.detector.id, version)
+
+
+def local_engine(name: str = "local") -> Detector:
+    """The in-process engine behind the entry point *name*.
+
+    Raises ConfigurationError with an install hint where it, or what it needs, is not installed.
+    """
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            made = entry.load()()
+        except ImportError:
+            break
+        if not isinstance(made, Detector):
+            raise ConfigurationError(f"{entry.value} is not a detector: it lacks a method of the seam")
+        return made
+    else:
+        if name != "local":
+            known = ", ".join(sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))) or "none"
+            raise ConfigurationError(f"no detector {name!r} is installed; installed are: {known}")
+    raise missing_extra("local", f"the {name} detection engine")
+
+
+def optional_engine() -> Detector | None:
+    """The local engine where it is installed; None, with a log line, where it is not."""
+    try:
+        return local_engine()
+    except SpotsafeError:
+        _log.warning(
+            "no local engine is installed: when the service cannot answer, on_failure decides; "
+            "pip install 'spotsafe[local]', or pass Client(fallback=None) to say that this is meant"
+        )
+        return None

@@ -1,0 +1,265 @@
+"""Starting, forking and closing: the half of a client that decides when anything exists at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from random import Random
+from threading import RLock
+
+from spotsafe.client import registry
+from spotsafe.client.checks import Checks
+from spotsafe.client.hold_store import hold_store
+from spotsafe.client.holding import Holding
+from spotsafe.client.http import Exchange
+from spotsafe.client.lifecycle import watch
+from spotsafe.client.options import Options
+from spotsafe.client.plans import Plan
+from spotsafe.client.reporting import Reporting
+from spotsafe.client.runtime import Runtime
+from spotsafe.client.setup import Equipment, checked_privacy, equip, unsupported, warn_unsupported
+from spotsafe.core.errors import ConfigurationError, SpotsafeError
+from spotsafe.core.faults import contained
+from spotsafe.core.ids import uuid7
+from spotsafe.core.seams import Clock
+from spotsafe.policy.kill import parse_switches
+from spotsafe.policy.load import builtin, load
+from spotsafe.policy.surface import PolicySet, SurfacePolicy
+from spotsafe.telemetry.events import SurfaceEntry
+
+NEW, READY, BROKEN, CLOSED = "new", "ready", "broken", "closed"
+
+MOST_SURFACES = 10_000
+"""Plans kept; a product that invents surface names at run time must not fill the memory with them."""
+
+_log = logging.getLogger("spotsafe.client")
+
+
+class Starting(Checks):
+    """A client's life: new, then ready or broken, in the end closed. Constructing does nothing."""
+
+    def __init__(
+        self, options: Options, environ: Mapping[str, str], clock: Clock, random: Random
+    ) -> None:
+        self._options = options
+        self._environ = environ
+        self._clock = clock
+        self._random = random
+        self._key = options.tenant_key
+        self._faults = registry.faults
+        self._nobody = False
+        self._kills = ()
+        self._plans: dict[str, Plan] = {}
+        self._policies: dict[str, SurfacePolicy] = {}
+        self._declared: dict[str, None] = {}
+        self._starting = RLock()
+        self._state = NEW
+        self._set: PolicySet | None = None
+        self._exchange: Exchange | None = None
+        self._equipment: Equipment | None = None
+        self._reporting: Reporting | None = None
+        self._holding: Holding | None = None
+        self._broken_starts = 0
+
+    def _mint(self) -> str:
+        return uuid7(int(self._clock.now() * 1000), self._random)
+
+    # ── start ───────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Read the manifests, resolve the detectors, open the outbox. Optional, but deploys call it: it
+        raises ManifestError and ConfigurationError where a lazy start would hold everything instead.
+        Idempotent and thread-safe; a start that failed can be tried again."""
+        if self._nobody:
+            raise ConfigurationError(_NOBODY)
+        with self._starting:
+            if self._state != READY:
+                self._assemble()
+                self._state = READY
+
+    def _ensure_started(self) -> None:
+        """Start within a guarded call: what is broken holds, and never raises into a request."""
+        if self._state != NEW:
+            return
+        with self._starting:
+            if self._state != NEW:
+                return
+            failed = self._started_lazily()
+            self._state = READY if failed is None else BROKEN
+            if failed is None:
+                return
+            if self._faults.loud:
+                raise ConfigurationError(failed)
+            self._broken_starts += 1
+            self._set = builtin()
+            self._runtime = self._new_runtime()
+            _log.error("every surface is held, status unchecked: %s", failed)
+
+    def _started_lazily(self) -> str | None:
+        """None, or why the start failed: a kind and a remedy."""
+        if self._nobody:
+            return _NOBODY
+        failed = "an internal fault; client.stats()['internal_faults'] names the place"
+        with contained("client.start", self._faults):
+            try:
+                self._assemble()
+                return None
+            except SpotsafeError as error:
+                if self._faults.loud:
+                    raise
+                failed = f"{type(error).__name__} at the start; client.start() raises it with its remedy"
+        return failed
+
+    def _assemble(self) -> None:
+        options = self._options
+        self._kills = parse_switches(self._environ.get("SPOTSAFE_MODE", ""))
+        if self._reporting is None:
+            self._connect()
+        now = self._clock.now()
+        given = bool(options.manifests or options.waivers)
+        policies = load(options.manifests, waivers=options.waivers, now=now) if given else builtin()
+        for warning in policies.warnings:
+            _log.warning("%s", warning)
+        equipment = equip(options, self._exchange)
+        checked_privacy(policies, equipment)
+        warn_unsupported(policies, equipment)
+        store = hold_store(options, policies, self._clock)
+        if self._reporting is not None:
+            self._reporting.start()
+        self._set, self._equipment = policies, equipment
+        self._policies, self._plans = {}, {}
+        self._holding = Holding(self._exchange, store, clock=self._clock, key=self._key)
+        self._runtime = self._new_runtime()
+        for switch in self._kills:
+            _log.warning("kill switch: %s", switch)
+        watch(self)
+
+    def _connect(self) -> None:
+        """The parts that do not depend on manifests, so that a broken start can still be reported."""
+        options = self._options
+        if options.service is not None:
+            self._exchange = Exchange(
+                options.service,
+                options.api_key,
+                monotonic=self._clock.monotonic,
+                transport=options.transport,
+            )
+        if options.telemetry:
+            self._reporting = Reporting(
+                options,
+                self._environ,
+                exchange=self._exchange,
+                clock=self._clock,
+                faults=self._faults,
+                surfaces=lambda: tuple(self._surface_entries()),
+                switches=lambda: [str(switch) for switch in self._kills],
+            )
+
+    def _new_runtime(self) -> Runtime:
+        return Runtime(
+            cache_items=self._options.cache_items,
+            cache_bytes=self._options.cache_bytes,
+            clock=self._clock,
+            random=self._random,
+            faults=self._faults,
+            reporting=self._reporting,
+        )
+
+    # ── policies and plans ──────────────────────────────────────────────────────────────────────
+
+    def policy(self, surface: str) -> SurfacePolicy:
+        """The policy of *surface*: the manifest's, the floor where there is none, everything held where
+        the manifests cannot be read. Starts lazily."""
+        found = self._policies.get(surface)
+        return found if found is not None else self._resolved(surface)
+
+    def _resolved(self, surface: str) -> SurfacePolicy:
+        self._ensure_started()
+        policies = self._set if self._set is not None else builtin()
+        if self._state == BROKEN:
+            found = policies.broken(surface)
+        else:
+            declared = policies.surface(surface)
+            found = declared if declared is not None else policies.floor(surface)
+            if declared is None:
+                _log.warning("surface %s has no manifest: baseline/floor guards it", surface)
+        if len(self._policies) < MOST_SURFACES:
+            self._policies[surface] = found
+        return found
+
+    def _planned(self, policy: SurfacePolicy) -> Plan:
+        plan = self._plans.get(policy.name)
+        if plan is not None and plan.policy is policy:
+            return plan
+        self._ensure_started()
+        primary, fallback = self._equipment.sources(policy) if self._equipment else (None, None)
+        plan = Plan(policy, primary, fallback, self._key)
+        if len(self._plans) < MOST_SURFACES:
+            self._plans[policy.name] = plan
+        return plan
+
+    def declare(self, surface: str) -> None:
+        """Say that the code of this process guards *surface*. No I/O."""
+        self._declared.setdefault(surface)
+
+    def _surface_entries(self) -> Iterator[SurfaceEntry]:
+        """What this process registers: surfaces of manifests and of code."""
+        policies = self._set if self._set is not None else builtin()
+        for policy in policies.surfaces.values():
+            waivers = [w for w in policies.waivers if w.surface == policy.name]
+            source = self._equipment.sources(policy)[0] if self._equipment else None
+            yield SurfaceEntry(
+                policy.name,
+                policy.team,
+                declared=True,
+                decorated=policy.name in self._declared,
+                mode=policy.mode.value,
+                waivers=[{"rule": w.rule, "ends": w.ends, "owner": w.owner} for w in waivers],
+                unsupported=unsupported(policy, source),
+            )
+        for name in tuple(self._declared):
+            if policies.surface(name) is None:
+                yield SurfaceEntry(name, declared=False, decorated=True)
+
+    # ── fork and end ────────────────────────────────────────────────────────────────────────────
+
+    def _after_fork(self) -> None:
+        """In a forked child: fresh locks, caches, threads and connections; policies and models stay."""
+        self._starting = RLock()
+        self._random.seed()
+        self._plans = {}
+        if self._exchange is not None:
+            self._exchange.after_fork()
+        if self._equipment is not None:
+            self._equipment.after_fork()
+        if self._state != NEW:
+            self._runtime = self._new_runtime()
+
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Wait until events are delivered (or kept in the outbox file) and background checks are done, at
+        most *timeout* seconds; whether that was reached."""
+        if self._state == NEW:
+            return True
+        end = self._clock.monotonic() + timeout
+        done = self._runtime.background.drain(timeout)
+        left = max(0.0, end - self._clock.monotonic())
+        return (self._reporting is None or self._reporting.flush(left)) and done
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Flush, then let go of threads and connections, at most *timeout* seconds. Idempotent. A closed
+        client answers by its cache and its local engine; what it cannot check, it holds."""
+        with self._starting:
+            if self._state in (NEW, CLOSED):
+                return True
+            end = self._clock.monotonic() + timeout
+            done = self._runtime.background.drain(timeout)
+            self._runtime.close()
+            if self._reporting is not None:
+                done = self._reporting.close(max(0.0, end - self._clock.monotonic())) and done
+            if self._exchange is not None:
+                self._exchange.close()
+            self._state = CLOSED
+            return done
+
+
+_NOBODY = "this process configured no client; call spotsafe.configure(Client(…)) when it starts"

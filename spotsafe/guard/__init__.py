@@ -1,0 +1,1 @@
+"""What happens next, decided without I/O: cache, service, retry, breaker, ladder; two thin drivers."""
