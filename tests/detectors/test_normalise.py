@@ -100,24 +100,13 @@ def test_span_covers_the_disguised_word(text: str) -> None:
     assert found[1] <= len(before) + len(text) + 1
 
 
-PIECES = st.sampled_from(
-    "a aa lll k . - * 1 0 $ @ ! www .com / :// é і ж А Н σ Σ Ω ß İ ﬁ ｋ 👍 각 ｶ ﾞ न ् ſ ı µ ᴋ 🅰 Ꭰ ꭰ ŉ ǰ ﷺ 2 6 ( '".split()
-    + [
-        " ",
-        "  ",
-        "\n",
-        "e\u0301",
-        "\u200b",
-        "\u200d",
-        "\u0336",
-        "\u0308",
-        "\u034f",
-        "\u0345",
-        "\u1100",
-        "\u1161",
-    ]
-    + ["\u11a8", "\x00", "\u3164", "\u202e", "\u2028", "\ud800", "\U000e0041"]
+VISIBLE = (
+    "a aa lll k . - * 1 0 $ @ ! www .com / :// "
+    "é і ж А Н σ Σ Ω Ѕ ß İ ﬁ ｋ 👍 각 ｶ ﾞ न ् ſ ı µ ᴋ 🅰 Ꭰ ꭰ ŉ ǰ ﷺ 2 6 ( ' ’ – “"
 )
+BLANK = [" ", "  ", "\n", "\u200b", "\u200d", "\x00", "\u3164", "\u202e", "\u2028", "\ud800", "\U000e0041"]
+CLINGING = ["e\u0301", "\u0336", "\u0308", "\u034f", "\u0345", "\u1100", "\u1161", "\u11a8"]
+PIECES = st.sampled_from([*VISIBLE.split(), *BLANK, *CLINGING])
 TEXTS = st.one_of(st.text(), st.text(st.characters()), st.lists(PIECES, max_size=24).map("".join))
 
 
@@ -125,6 +114,10 @@ TEXTS = st.one_of(st.text(), st.text(st.characters()), st.lists(PIECES, max_size
 @example("a b  c d")
 @example("a. b. c  d e f")
 @example("wwww.x1y")
+@example("ЅΣ.A")
+@example("ΣÞ")
+@example("Ɡ")
+@example("А А Э")
 def test_normalising_twice_changes_nothing(text: str) -> None:
     """The view of the view is the view."""
     once = normalise(text).text

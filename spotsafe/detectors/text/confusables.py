@@ -116,7 +116,8 @@ def _base(char: str) -> str:
 
 def _fold_whole(token: str) -> str | None:
     """A token without Latin letters, in Latin if each letter (as written, or small) is a look-alike."""
-    for form in (token, token.lower()):
+    # Letter by letter: lower-casing a whole token would look at its end for the Greek final sigma.
+    for form in (token, "".join([char.lower() for char in token])):
         folded = "".join([_STRICT.get(char, char) for char in form])
         if folded.isascii() and len(folded) == len(token):
             return folded

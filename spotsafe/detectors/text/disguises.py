@@ -38,6 +38,9 @@ _APART = re.compile(
     + ")(?=[.,!?;:)\"'\\]}]*(?:\\s|\\Z))"
 )
 _APART_HINT = re.compile(f"[ {_SEPARATORS}]{_LETTER}[ {_SEPARATORS}]")
+_TYPED = str.maketrans(
+    "\u2018\u2019\u02bc\u201a\u201c\u201d\u201e\u2010\u2012\u2013\u2014\u2212", "''''" + '"""' + "-----"
+)
 _BLANKS = re.compile(r" {2,}")
 _OTHER_BLANK = re.compile(r"[^\S ]")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")
@@ -46,7 +49,7 @@ _NOT_STRETCHED = frozenset(("www", "xxx", "kkk", "iii"))
 
 
 def unleet(text: str) -> str:
-    """*text* (white space as :func:`plain_blanks` leaves it) with leet inside words read; same length.
+    """*text* (white space as :func:`plain_signs` leaves it) with leet inside words read; same length.
 
     Prices, ordinals, versions, durations, e-mail and web addresses stay: a token is read as leet only if it
     has more letters than signs and a sign with letters on both sides (or, for ``$``, next to one).
@@ -80,8 +83,11 @@ def _unleet_core(token: str) -> str:
     return token[:first] + token[first:last].translate(_LEET) + token[last:]
 
 
-def plain_blanks(text: str) -> str:
-    """*text* with every other white-space character as a space; same length."""
+def plain_signs(text: str) -> str:
+    """*text* with every white-space character as a space, and typographic quotes and dashes as typed ones;
+    same length."""
+    if not text.isascii():
+        text = text.translate(_TYPED)
     return text if _OTHER_BLANK.search(text) is None else _OTHER_BLANK.sub(" ", text)
 
 

@@ -16,7 +16,7 @@ from spotsafe.detectors.text.confusables_data import EXTENDERS
 from spotsafe.detectors.text.disguises import (
     Range,
     blank_runs,
-    plain_blanks,
+    plain_signs,
     spelt_apart,
     stretched,
     unleet,
@@ -99,7 +99,7 @@ def normalise(text: str) -> Normalised:
     Normalising the result's ``text`` again changes nothing.
     """
     folded, starts = _folded(text)
-    folded = unleet(plain_blanks(folded))
+    folded = unleet(plain_signs(folded))
     for find in (spelt_apart, blank_runs):
         removed = find(folded)
         if removed:
