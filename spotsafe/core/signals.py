@@ -80,7 +80,7 @@ class Signals:
     scored. A label in neither was not asked for.
     """
 
-    __slots__ = ("_by_label", "engine", "missing", "scores")
+    __slots__ = ("_by_label", "_peaks", "engine", "missing", "scores")
 
     def __init__(
         self, scores: Iterable[Signal] = (), missing: Iterable[Missing] = (), engine: str = ""
@@ -89,6 +89,7 @@ class Signals:
         self.missing = tuple(missing)
         self.engine = engine
         self._by_label: dict[str, tuple[Signal, ...]] | None = None
+        self._peaks: dict[str, float] | None = None
 
     @property
     def by_label(self) -> Mapping[str, tuple[Signal, ...]]:
@@ -100,10 +101,22 @@ class Signals:
             self._by_label = grouped
         return self._by_label
 
+    @property
+    def peaks(self) -> Mapping[str, float]:
+        """Each scored label's maximum over the parts; built once. What is not a number counts as 1: a
+        detector that is out of its mind has not found the content clean."""
+        if self._peaks is None:
+            peaks: dict[str, float] = {}
+            for signal in self.scores:
+                score = signal.score if signal.score == signal.score else 1.0
+                if score >= peaks.get(signal.label, 0.0):
+                    peaks[signal.label] = score
+            self._peaks = peaks
+        return self._peaks
+
     def score(self, label: str) -> float | None:
         """The label's score: its maximum over the parts; None where it is missing."""
-        found = self.by_label.get(label)
-        return max(signal.score for signal in found) if found else None
+        return self.peaks.get(label)
 
     @property
     def has_failures(self) -> bool:

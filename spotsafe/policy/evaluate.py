@@ -38,29 +38,24 @@ def evaluate(
     second pass over redacted content, in which ``redact`` has nothing more to do. Where nothing fires,
     the verdict is one shared object per policy and status.
     """
-    if not policy.broken and _all_clear(policy, signals):
+    peaks = signals.peaks
+    if not signals.missing:
+        try:
+            for label, gate in policy.gates:
+                if not peaks[label] < gate:
+                    break
+            else:
+                return policy.clear[origin]
+        except KeyError:
+            pass  # a label that nobody scored
+    elif _clear_but_for_unsupported(policy, signals):
         return policy.clear[origin]
     return _judge(policy, signals, context or {}, now, origin, bucket, kill, redacted)
 
 
-def _all_clear(policy: SurfacePolicy, signals: Signals) -> bool:
-    """Whether every label was scored below every threshold, or is one that the policy says in the open
-    it goes without. Allocates nothing where no label is missing."""
-    by_label = signals.by_label
-    if not signals.missing:
-        for label, gate in policy.gates:
-            scored = by_label.get(label)
-            if scored is None:
-                return False
-            for signal in scored:
-                if not signal[1] < gate:  # by index: the hottest line of the room; NaN is not clean
-                    return False
-        return True
-    return _clear_but_for_unsupported(policy, signals)
-
-
 def _clear_but_for_unsupported(policy: SurfacePolicy, signals: Signals) -> bool:
-    by_label, quiet = signals.by_label, policy.quiet
+    """Whether every label is below every threshold or one that the policy, in the open, goes without."""
+    peaks, quiet = signals.peaks, policy.quiet
     unsupported = set()
     for label, _, cause in signals.missing:
         if cause is not _UNSUPPORTED or label not in quiet:
@@ -68,15 +63,13 @@ def _clear_but_for_unsupported(policy: SurfacePolicy, signals: Signals) -> bool:
         unsupported.add(label)
     looked_at = False
     for label, gate in policy.gates:
-        scored = by_label.get(label)
-        if scored is None:
-            if label not in unsupported:
+        peak = peaks.get(label)
+        if peak is not None:
+            looked_at = True
+            if not peak < gate:
                 return False
-            continue
-        looked_at = True
-        for signal in scored:
-            if not signal[1] < gate:
-                return False
+        elif label not in unsupported:
+            return False
     return looked_at
 
 
@@ -160,7 +153,8 @@ def _apply(
     firing = [
         signal
         for signal in signals.by_label.get(label, ())
-        if not signal.score < check.at and (not parts or reads(parts, signal.part))
+        if not signal.score < check.at  # what is not a number fires
+        and (not parts or reads(parts, signal.part))
     ]
     causes = () if firing else _causes(missing.get(label, ()), parts)
     if not firing and not causes:
@@ -196,7 +190,7 @@ def _fired(
                 len(found) != len(s.evidence) or not found for s, found in zip(firing, spans, strict=True)
             ):
                 then = Action(max(then.disposition, Disposition.HOLD), then.effects)
-    score = max(signal.score for signal in firing)
+    score = max(signal.score if signal.score == signal.score else 1.0 for signal in firing)
     return [_reason(check, then, "score", score=score)], edits
 
 

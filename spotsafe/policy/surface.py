@@ -266,7 +266,10 @@ class PolicySet:
         status ``unchecked``; the same object on every call."""
         found = self._broken.get(name)
         if found is None:
-            held = self.floor(name).changed(broken=True, version=f"{self._floor.version}-held")
+            # The gate that nothing passes keeps evaluation off its short path.
+            held = self.floor(name).changed(
+                broken=True, version=f"{self._floor.version}-held", gates=(*self._floor.gates, ("", 0.0))
+            )
             found = self._broken.setdefault(name, held)
         return found
 
