@@ -199,23 +199,12 @@ def _gather(rows: list[Row], alive: Mapping[tuple[str, str, str], Row]) -> dict[
             key = surface["team"], surface["surface"], row.key.environment
             switches = _concerning(declared["kill_switches"], surface["surface"])
             gathered[key].register(surface, process, switches)
-    return _one_team_each(gathered)
+    return gathered
 
 
 def _concerning(switches: Iterable[str], surface: str) -> list[str]:
     """The kill switches that concern *surface*: ``surface:NAME`` and ``rule:…`` name theirs."""
     return [s for s in switches if not s.startswith("surface:") or s == f"surface:{surface}"]
-
-
-def _one_team_each(gathered: dict[tuple[str, str, str], _Found]) -> dict[tuple[str, str, str], _Found]:
-    """Without a manifest nobody knows the team: where one application's code and another's manifest
-    name the surface, they are left apart; an empty team that only repeats a declared one is dropped."""
-    named = {(surface, environment) for team, surface, environment in gathered if team}
-    return {
-        key: found
-        for key, found in gathered.items()
-        if key[0] or (key[1], key[2]) not in named or found.counts["traffic"]
-    }
 
 
 def _surface_row(key: tuple[str, str, str], found: _Found) -> SurfaceRow:

@@ -108,6 +108,11 @@ class Delivery:
         """Have a round now rather than at the next interval."""
         self._wake.set()
 
+    def register_again(self) -> None:
+        """Ask for the registration at the next round: what this process declares has changed."""
+        self._beat_at = 0.0
+        self._wake.set()
+
     def flush(self, timeout: float = 2.0) -> bool:
         """Deliver what was put, within *timeout* seconds; whether nothing is left to send. An event that
         another process has taken from a shared file is that process's to send."""
@@ -224,7 +229,7 @@ class Delivery:
         self._beat_at = now + HEARTBEAT
         with contained("telemetry.heartbeat", self._faults):
             for record in self._heartbeat():
-                self._outbox.put(record)
+                self._outbox.put(record, 0, True)
 
     def _announce(self) -> None:
         with self._rounds:

@@ -114,7 +114,7 @@ class Dispatch:
         if error.failure is not Failure.SERVER:
             return
         self._size = max(1, min(self._size, len(batch.records)) // 2)
-        if len(batch.records) > 1:
+        if len(batch.records) > 1 or not self._outbox.deliverable():
             return
         record = batch.records[0]
         seen = self._suspects.setdefault(record["event_id"], [0, self._delivered])

@@ -30,11 +30,13 @@ __all__ = [
 
 MAX_CONTEXT_CHARS = 256
 """Longer context strings are cut: context is meant for facts about a content, never for content."""
+MAX_CONTEXT_STRINGS = 16
 SURFACES_PER_REGISTER = 100
 """A registration with more surfaces is split, so that no event outgrows the outbox's limit."""
 
 _ENGINE = re.compile(r"[A-Za-z0-9._:+/@=,;()-]{0,100}")
 _FORK_PROOF = SystemRandom()
+_NOT_RECORDED = object()
 
 
 class ContextRule(Protocol):
@@ -141,7 +143,7 @@ class DecisionBuilder:
 
     Called with a plain tuple (cheaper than any object to make): ``(decision, policy, at, latency_ms,
     actor, item, content, context, trace_id, hold)``: actor and item in clear or None, *content* the
-    original :class:`Content`, its 32-byte digest, or None. A mapping passes through: it is a record.
+    original :class:`Content`, its 32-byte digest, or None.
     """
 
     __slots__ = ("_identity", "_key")
@@ -151,8 +153,6 @@ class DecisionBuilder:
         self._key = key
 
     def __call__(self, raw: Any) -> Mapping[str, Any]:
-        if isinstance(raw, Mapping):
-            return raw
         decision, policy, at, latency_ms, actor, item, content, context, trace_id, hold = raw
         digest = content.digest() if isinstance(content, Content) else content
         return decision_record(
@@ -277,11 +277,20 @@ def _recorded(declared: Mapping[str, ContextRule], context: Mapping[str, object]
     for name, rule in declared.items():
         if not rule.record or name not in context:
             continue
-        value = context[name]
-        if isinstance(value, str):
-            recorded[name] = clean(value, MAX_CONTEXT_CHARS)
-        elif value is None or isinstance(value, bool | int) or (
-            isinstance(value, float) and math.isfinite(value)
-        ):  # fmt: skip
-            recorded[name] = value
+        scalar = _scalar(context[name])
+        if scalar is not _NOT_RECORDED:
+            recorded[name] = scalar
     return recorded
+
+
+def _scalar(value: object) -> Any:
+    """*value* as JSON: a scalar, or a list of strings (the manifest's ``strings``)."""
+    if isinstance(value, str):
+        return clean(value, MAX_CONTEXT_CHARS)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return [clean(entry, MAX_CONTEXT_CHARS) for entry in value[:MAX_CONTEXT_STRINGS]]
+    return _NOT_RECORDED

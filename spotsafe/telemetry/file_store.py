@@ -24,7 +24,7 @@ from spotsafe.telemetry.stores import MAX_ASIDE, Bounds, Entry, StoreUnavailable
 APPLICATION_ID = 0x53505346
 """``PRAGMA application_id`` of an outbox ("SPSF"), so that nobody else's database is written to."""
 SCHEMA_VERSION = 1
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 2.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events(
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS events(
   at REAL NOT NULL, size INTEGER NOT NULL, urgent INTEGER NOT NULL, body TEXT NOT NULL,
   lease TEXT, ready_at REAL NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS events_at ON events(at);
-CREATE INDEX IF NOT EXISTS events_leased ON events(ready_at) WHERE ready_at > 0;
+CREATE INDEX IF NOT EXISTS events_ready ON events(ready_at);
 CREATE INDEX IF NOT EXISTS events_drops ON events(kind) WHERE kind = 'drops';
 CREATE TABLE IF NOT EXISTS aside(event_id TEXT PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS drops(reason TEXT PRIMARY KEY, count INTEGER NOT NULL);
@@ -219,8 +219,8 @@ class FileStore:
             # A lease that ends later than any lease given now would was made under a clock that was
             # ahead; it counts as ended, or a wrong clock would hold events for ever.
             for row in db.execute(
-                "SELECT event_id, kind, at, body, urgent FROM events WHERE ready_at <= ? OR ready_at > ? "
-                "ORDER BY seq LIMIT ?", (now, now + 86_400.0, items),
+                "SELECT event_id, kind, at, body, urgent FROM events NOT INDEXED "
+                "WHERE ready_at <= ? OR ready_at > ? ORDER BY seq LIMIT ?", (now, now + 86_400.0, items),
             ):  # fmt: skip
                 size -= len(row[3])
                 if taken and size < 0:

@@ -77,7 +77,7 @@ class Batch(NamedTuple):
 class Outbox:
     """Bounded by items and bytes; *path* names a SQLite file, None keeps everything in memory.
 
-    *build* turns what was put into a record (default: it is one); *report* makes the ``drops`` event
+    *build* turns what was put into a record, unless it is one (a mapping); *report* makes the ``drops`` event
     from ``{reason: count}``. *keep_newest*: when full the oldest give way, for an outbox that nothing
     delivers from and people read with ``spotsafe adoption --outbox``. No I/O happens before the first
     :meth:`drain`, :meth:`take` or :meth:`open`.
@@ -100,7 +100,7 @@ class Outbox:
         items, size = (MEMORY_ITEMS, MEMORY_BYTES) if path is None else (FILE_ITEMS, FILE_BYTES)
         self._bounds = Bounds(max_items or items, max_bytes or size, max_age, LEASE_SECONDS, keep_newest)
         self._clock: Clock = clock or SystemClock()
-        self._build = build or _as_it_is
+        self._build = build
         self._report = report
         self._faults = faults or FaultCounter()
         self._limit = min(MAX_PENDING, max_items or MAX_PENDING)
@@ -173,6 +173,9 @@ class Outbox:
                 self._staged.append(entry)
 
     def _built(self, raw: Any) -> Record | None:
+        if isinstance(raw, Mapping) or self._build is None:
+            record: Record = raw
+            return record
         with contained("telemetry.build", self._faults, lambda: self.drop("rejected")):
             return self._build(raw)
         return None
@@ -303,11 +306,6 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _as_it_is(raw: Any) -> Record:
-    record: Record = raw
-    return record
 
 
 def _nobody(waiting: int) -> None:

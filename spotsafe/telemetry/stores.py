@@ -38,10 +38,11 @@ class Bounds(NamedTuple):
     lease: float
     keep_newest: bool = False
 
-    def room(self, urgent: bool) -> tuple[float, float]:
+    def room(self, urgent: bool) -> tuple[int, int]:
         """The items and bytes up to which an event may be added."""
-        share = 1.0 if urgent or self.keep_newest else 1.0 - RESERVE
-        return self.items * share, self.bytes * share
+        if urgent or self.keep_newest:
+            return self.items, self.bytes
+        return self.items - int(self.items * RESERVE), self.bytes - int(self.bytes * RESERVE)
 
 
 class StoreUnavailable(Exception):
@@ -151,12 +152,15 @@ class MemoryStore:
         return self._bounds.keep_newest and len(entry.body) <= self._bounds.bytes
 
     def _evict(self) -> int:
+        if len(self._kept) <= self._bounds.items and self._bytes <= self._bounds.bytes:
+            return 0
+        free = [key for key in self._kept if key not in self._leased]
+        free.sort(key=lambda key: self._kept[key].urgent)  # stable: oldest first, urgent ones last
         evicted = 0
-        while len(self._kept) > self._bounds.items or self._bytes > self._bounds.bytes:
-            oldest = next((key for key in self._kept if key not in self._leased), None)
-            if oldest is None:
-                break
-            self._forget(oldest)
+        while evicted < len(free) and (
+            len(self._kept) > self._bounds.items or self._bytes > self._bounds.bytes
+        ):
+            self._forget(free[evicted])
             evicted += 1
         return evicted
 
