@@ -37,6 +37,9 @@ _BARE = {
     if len(unicodedata.normalize("NFD", chr(code))) > 1
 } | {0x131: "i", 0xF8: "o", 0x142: "l"}
 _ANYWHERE = frozenset("*")
+# English words that count in texts of other languages: the long ones and these, but for look-alikes there.
+_LOANS = frozenset(("fuck", "shit", "cunt", "kike", "fags", "wtf", "stfu", "kys"))
+_NO_LOANS = frozenset(("retard", "retards", "negro", "negros"))
 
 
 class Hit(NamedTuple):
@@ -62,6 +65,7 @@ class _Term(NamedTuple):
     katakana: bool
     benign: bool
     ambiguous: bool
+    abroad: bool
     first: tuple[int, ...]
     second: tuple[int, ...]
 
@@ -72,6 +76,8 @@ class _Match(NamedTuple):
     start: int
     end: int
     languages: frozenset[str]
+    ambiguous: bool
+    abroad: bool
 
 
 class Lexicon:
@@ -109,7 +115,8 @@ class Lexicon:
         *languages*: codes the text may be in. Terms of other languages are then left out, save strong
         English ones; without languages, short terms of one Latin-script language only are left out.
         """
-        matches = _outermost(self._wanted(self._matches(normalised), frozenset(languages)))
+        spoken = frozenset(languages)
+        matches = _outermost(m for m in self._matches(normalised, spoken) if _counts(m, spoken))
         return [
             Hit(
                 m.label,
@@ -129,41 +136,32 @@ class Lexicon:
             counts[places[hit.label, hit.grade]] += 1
         return counts
 
-    def _wanted(self, matches: Iterable[tuple[_Match, bool]], languages: frozenset[str]) -> Iterator[_Match]:
-        for match, ambiguous in matches:
-            spoken = match.languages
-            if not languages:
-                if not ambiguous:
-                    yield match
-            elif (
-                spoken == _ANYWHERE
-                or not spoken.isdisjoint(languages)
-                or (match.grade == 2 and "en" in spoken)
-            ):
-                yield match
-
-    def _matches(self, normalised: Normalised) -> Iterator[tuple[_Match, bool]]:
-        """Every match in the view, in it with stretched letters single, and in it without accents."""
+    def _matches(self, normalised: Normalised, languages: frozenset[str]) -> Iterator[_Match]:
+        """Matches in the view, in it with stretched letters single, and (English) in it without accents."""
         text = normalised.text
         yield from self._search(text)
         for cut in _squeezed(text, normalised.stretched):
-            kept = [at for at in range(len(text)) if at not in cut]
-            shorter = "".join([text[at] for at in kept])
-            removed = sorted(cut)
-            for match, ambiguous in self._search(shorter):
-                start, end = kept[match.start], kept[match.end - 1] + 1
-                if end in cut:
-                    end += 1
-                if bisect_left(removed, end) > bisect_left(removed, start):
-                    yield match._replace(start=start, end=end), ambiguous
-        if not text.isascii() and _ACCENTED.search(text) is not None:
+            yield from self._search_without(text, cut)
+        english = not languages or "en" in languages
+        if english and not text.isascii() and _ACCENTED.search(text) is not None:
             bare = text.translate(_BARE)
-            for match, ambiguous in self._search(bare):
+            for match in self._search(bare):
                 changed = text[match.start : match.end] != bare[match.start : match.end]
                 if changed and match.grade > 0 and "en" in match.languages:
-                    yield match, ambiguous
+                    yield match
 
-    def _search(self, text: str) -> Iterator[tuple[_Match, bool]]:
+    def _search_without(self, text: str, cut: frozenset[int]) -> Iterator[_Match]:
+        """Matches that exist only once the positions *cut* are taken out of *text*."""
+        kept = [at for at in range(len(text)) if at not in cut]
+        removed = sorted(cut)
+        for match in self._search("".join([text[at] for at in kept])):
+            start, end = kept[match.start], kept[match.end - 1] + 1
+            if end in cut:
+                end += 1
+            if bisect_left(removed, end) > bisect_left(removed, start):
+                yield match._replace(start=start, end=end)
+
+    def _search(self, text: str) -> Iterator[_Match]:
         found = self._automaton.find_matches_as_indexes(text, overlapping=True)
         if not found:
             return
@@ -178,13 +176,15 @@ class Lexicon:
             seconds += [(gapped, start, end) for gapped in term.second]
             if term.labels and not _inside(start, end, benign):
                 for label, grade in term.labels:
-                    yield _Match(label, GRADES.index(grade), start, end, term.languages), term.ambiguous
+                    yield _Match(
+                        label, GRADES.index(grade), start, end, term.languages, term.ambiguous, term.abroad
+                    )
         for gapped, start, end in seconds:
             begin = _last_before(firsts.get(gapped, ()), start)
             if begin is not None:
                 languages, labels = self._gapped[gapped]
                 for label, grade in labels:
-                    yield _Match(label, GRADES.index(grade), begin, end, languages), False
+                    yield _Match(label, GRADES.index(grade), begin, end, languages, False, True)
 
 
 def load(path: Path = _DATA) -> Lexicon:
@@ -217,6 +217,7 @@ def _term(row: Sequence[object]) -> _Term:
         and text[0] < "\u0370"
         and languages.isdisjoint(("en", "*"))
         and "stem" not in flags,
+        abroad="en" in languages and text not in _NO_LOANS and (len(text) > 4 or text in _LOANS),
         first=tuple(int(flag[6:]) for flag in flags if flag.startswith("first:")),
         second=tuple(int(flag[7:]) for flag in flags if flag.startswith("second:")),
     )
@@ -244,6 +245,15 @@ def _inside(start: int, end: int, ranges: Sequence[tuple[int, int]]) -> bool:
         if low <= start and end <= high and (low, high) != (start, end):
             return True
     return False
+
+
+def _counts(match: _Match, languages: frozenset[str]) -> bool:
+    """Whether a match counts in a text of *languages* (empty: not known)."""
+    if not languages:
+        return not match.ambiguous
+    if match.languages == _ANYWHERE or not match.languages.isdisjoint(languages):
+        return True
+    return match.abroad and match.grade == 2
 
 
 def _last_before(firsts: Sequence[tuple[int, int]], start: int) -> int | None:
