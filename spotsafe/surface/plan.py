@@ -1,0 +1,227 @@
+"""Plans: everything a guarded call needs to know, compiled once from handler and policy.
+
+A plan belongs to one policy object. When the policy changes (another client, a reload) the next call
+compiles a new one and swaps it in; calls under way keep theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from spotsafe.core.content import Content, Part, Text
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.surface.arguments import ABSENT, Getter
+from spotsafe.surface.declared import Carrier, Matched, match, path_shape
+from spotsafe.surface.handler import Handler
+from spotsafe.surface.hints import Place, ShapeCompiler, is_marked
+from spotsafe.surface.returned import Answer, compile_answer
+from spotsafe.surface.shapes import Each, Edits, Leaf, Loose, Parts, Shape, Values
+
+if TYPE_CHECKING:
+    from spotsafe.surface.seams import SurfacePolicy
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Plan:
+    """What to take out of a call, under one policy.
+
+    *checks_input* and *answer* say what is checked; *content*, *item*, *actor*, *context* and
+    *language* read a call's ``(args, kwargs)``.
+    """
+
+    __slots__ = ("actor", "answer", "carriers", "checks_input", "content", "context", "handler", "item",
+                 "language", "names", "policy")  # fmt: skip
+
+    def __init__(
+        self,
+        handler: Handler,
+        policy: SurfacePolicy,
+        matched: Matched,
+        answer: Answer | None,
+        *,
+        inputs: bool,
+    ) -> None:
+        self.handler = handler
+        self.policy = policy
+        self.carriers = matched.carriers
+        self.names = matched.names
+        self.answer = answer
+        self.checks_input = inputs
+        self.item = handler.item
+        self.actor = handler.actor
+        self.language = handler.language
+        self.context = _context_reader(handler, policy)
+        self.content: Callable[[tuple[Any, ...], dict[str, Any]], Content] = self._reader()
+
+    def _reader(self) -> Callable[[tuple[Any, ...], dict[str, Any]], Content]:
+        """Reads the content of a call; one text parameter, the usual case, takes a shorter way."""
+        if len(self.carriers) != 1:
+            return self._collect
+        carrier = self.carriers[0]
+        shape = carrier.shape
+        if not isinstance(shape, (Leaf, Loose)) or shape.kind != "text" or shape.provenance != "user":
+            return self._collect
+        argument = self.handler.arguments[carrier.root]
+        name = self.names.get(carrier.name, carrier.name)
+        languages, collect = self.policy.languages, self._collect
+        key, default = argument.name, argument.default
+        # Behind every position: an argument that is passed by keyword only is never found in ``args``.
+        index = argument.index if argument.index >= 0 else sys.maxsize
+        if argument.kind not in (argument.kind.POSITIONAL_OR_KEYWORD, argument.kind.KEYWORD_ONLY):
+            return collect
+
+        def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Content:
+            value = args[index] if len(args) > index else kwargs.get(key, default)
+            if type(value) is str:
+                return Content((Text(value, name),), languages)
+            return collect(args, kwargs)
+
+        return read
+
+    def _collect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Content:
+        parts = Parts(self.names)
+        for root, shape, name in self.carriers:
+            value = self.handler.arguments[root].get(args, kwargs)
+            if value is ABSENT:
+                # The call is malformed: say so as Python does, rather than running it unchecked.
+                self.handler.signature.bind(*args, **kwargs)
+                raise ConfigurationError(f"{self.handler.where}: parameter {root!r} was not passed")
+            shape.collect(value, name, "", parts)
+        return Content(parts.found, self.policy.languages)
+
+    def edited(self, args: tuple[Any, ...], kwargs: dict[str, Any], edits: Mapping[str, Part]) -> Call:
+        """The call with redacted content; the caller's objects stay as they are."""
+        new_args, new_kwargs = list(args), dict(kwargs)
+        lookup = Edits(self.names, edits)
+        for root, shape, name in self.carriers:
+            argument = self.handler.arguments[root]
+            old = argument.get(tuple(new_args), new_kwargs)  # an earlier carrier may have edited it
+            new = shape.rebuild(old, name, "", lookup)
+            if new is not old:
+                argument.put(new_args, new_kwargs, new)
+        return tuple(new_args), new_kwargs
+
+
+def compile_plan(handler: Handler, policy: SurfacePolicy) -> Plan:
+    """The plan of *handler* under *policy*. ConfigurationError where hints cannot be resolved, where
+    manifest and annotations disagree, or where there is nothing to check."""
+    hints = handler.hints()
+    annotated = _annotated(handler, hints, "generated" if handler.direction == "tool" else "user")
+    direction = _direction(handler, policy, annotated, hints.get("return"))
+    if direction == "output":
+        _no_content_in(annotated, handler)
+        matched = Matched((), {}, tuple(policy.content))
+    else:
+        matched = _with_paths(match(annotated, policy.content, handler.where), handler, policy)
+    answer = None
+    if direction != "input":
+        answer = compile_answer(handler, policy, hints.get("return"), matched.leftover, direction)
+    else:
+        _nothing_left_over(handler, policy, matched)
+    # Under a broken policy the names of the content are unknown: what cannot be found is held all the same.
+    inputs = direction != "output" and bool(matched.carriers or policy.broken)
+    if not inputs and answer is None:
+        raise ConfigurationError(
+            f"{handler.where} carries no content: annotate a parameter, as in `body: Annotated[str, Text]`, "
+            f"or name it in the manifest, as in `content: {{body: text}}`"
+        )
+    return Plan(handler, policy, matched, answer, inputs=inputs)
+
+
+def _annotated(handler: Handler, hints: Mapping[str, Any], provenance: str) -> dict[str, tuple[Shape, str]]:
+    """Parameter → the shape that its annotation declares, and the name its parts begin with."""
+    compiler = ShapeCompiler(provenance)
+    found: dict[str, tuple[Shape, str]] = {}
+    for name, argument in handler.arguments.items():
+        if name not in hints:
+            continue
+        shape = compiler.compile(hints[name], Place(handler.surface, handler.name, name))
+        if shape is None:
+            continue
+        if argument.kind is argument.kind.VAR_POSITIONAL:
+            shape = Each(shape)
+        elif argument.kind is argument.kind.VAR_KEYWORD:
+            shape = Values(shape)
+        found[name] = (shape, name)
+    return found
+
+
+def _direction(
+    handler: Handler, policy: SurfacePolicy, annotated: Mapping[str, object], returned: Any
+) -> str:
+    """What is checked. Manifest and decorator must agree, but that a handler may take one side of a
+    surface that has both. Where neither says, what is annotated decides."""
+    asked = handler.direction
+    if policy.unlinked:
+        if asked is not None:
+            return asked
+        if is_marked(returned):
+            return "both" if annotated else "output"
+        return "input"
+    if asked is None or asked == policy.direction or (policy.direction == "both" and asked != "tool"):
+        return asked or policy.direction
+    raise ConfigurationError(
+        f"{handler.where}: direction={asked!r}, but the manifest says direction: {policy.direction}: "
+        "change one of them"
+    )
+
+
+def _no_content_in(annotated: Mapping[str, object], handler: Handler) -> None:
+    if annotated:
+        raise ConfigurationError(
+            f"{handler.where}: parameter {next(iter(annotated))!r} is annotated as content, but the surface "
+            "checks only what is returned: say `direction: both`, or take the annotation away"
+        )
+
+
+def _with_paths(matched: Matched, handler: Handler, policy: SurfacePolicy) -> Matched:
+    """*matched* with the leftover keys that begin with a parameter's name, read by path."""
+    carriers = list(matched.carriers)
+    leftover = []
+    for key in matched.leftover:
+        first, *fields = policy.content[key].path or key.split(".")
+        if first in handler.arguments:
+            carriers.append(Carrier(first, path_shape(policy.content[key], tuple(fields), "user"), first))
+        else:
+            leftover.append(key)
+    return Matched(tuple(carriers), matched.names, tuple(leftover))
+
+
+def _nothing_left_over(handler: Handler, policy: SurfacePolicy, matched: Matched) -> None:
+    missing = [key for key in matched.leftover if not policy.content[key].optional]
+    if missing:
+        known = ", ".join(handler.arguments) or "none"
+        raise ConfigurationError(
+            f"{handler.where}: the manifest's content names {missing[0]!r}, which is no parameter of the "
+            f"handler (it has {known}): rename one of them, write a path such as `payload.{missing[0]}`, or "
+            "make the part optional"
+        )
+
+
+def _context_reader(
+    handler: Handler, policy: SurfacePolicy
+) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, object]] | None:
+    """Reads the context for ``when``: fields given to the decorator, and declared fields that are
+    parameters of the handler. None where there is none. An absent or None value is left out."""
+    for field in handler.context:
+        if not policy.unlinked and field not in policy.context:
+            known = ", ".join(policy.context) or "none"
+            raise ConfigurationError(
+                f"{handler.where}: context field {field!r} is not in the manifest, which declares: {known}"
+            )
+    getters: dict[str, Getter] = {
+        field: handler.arguments[field].get for field in policy.context if field in handler.arguments
+    }
+    getters.update(handler.context)
+    if not getters:
+        return None
+    fields = tuple(getters.items())
+
+    def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, object]:
+        values = ((field, get(args, kwargs)) for field, get in fields)
+        return {field: value for field, value in values if value is not None and value is not ABSENT}
+
+    return read
