@@ -170,7 +170,7 @@ def report(demo: Stage, claims: Sequence[Claim], seconds: float, out: Output) ->
         out.line(f"All {len(claims)} claims were checked and hold. {seconds:.0f} s.", "good")
     out.json(
         {
-            "answers": [a._replace(line=a.line._asdict())._asdict() for a in demo.answers],
+            "answers": [{**a._asdict(), "line": a.line._asdict()} for a in demo.answers],
             "claims": [claim._asdict() for claim in claims],
             "adoption": adoption,
             "seconds": round(seconds, 1),
