@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from spotsafe._version import __version__
+from spotsafe.client import registry
 from spotsafe.client.network import DeadlineBackend, Resolver, ResolvingBackend, Until
 from spotsafe.core.errors import ConfigurationError, Failure
 from spotsafe.core.wire import WIRE_HEADER, WIRE_VERSION
@@ -157,6 +158,7 @@ class Exchange:
     def _request(
         self, method: str, path: str, body: bytes, timeout: float, extra: Mapping[str, str] | None
     ) -> httpcore.Request:
+        registry.require_live_calls(self._url.host)
         target = self._targets.get(path)
         if target is None:
             url = self._url.join(path.lstrip("/"))

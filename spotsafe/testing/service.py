@@ -1,0 +1,296 @@
+"""A central service on a loopback port that says what a test wants, and fails how a test wants.
+
+It speaks the wire format of the real one (requests are read by the same codec; a contract test runs one
+table through both), over real sockets, so that time-outs, resets and truncation are real as well::
+
+    with FakeService() as service:
+        service.say("hate.speech", 0.97, containing="idiots")
+        service.fail(Fault("hang"))
+        client = Client(service=service.url)
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from spotsafe.core.content import Part
+from spotsafe.core.labels import LABELS
+from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
+from spotsafe.core.wire import WireError, decode_detect, encode_answer
+from spotsafe.testing.faults import FAULTS, Connection, Fault
+
+__all__ = ["FakeService", "Fault"]
+
+PATIENCE = 30.0
+"""Seconds after which a fault that waits gives up by itself, so that no test leaves a thread behind."""
+
+
+class Said(NamedTuple):
+    """One scripted score: for *label* on parts whose text contains *containing*."""
+
+    label: str
+    score: float
+    containing: str
+    evidence: tuple[Evidence, ...]
+
+
+class FakeService:
+    """The server. ``requests`` are the bodies of ``/v1/detect`` in order, ``events`` the accepted events
+    by id, ``holds`` what ``/v1/holds`` answers; ``engine`` is the version it announces.
+
+    Without a script every label scores *default*. Content that arrives is kept in ``requests``: it is a
+    test double, never run it on content of people.
+    """
+
+    def __init__(self, *, engine: str = "fake-1", default: float = 0.01, api_key: str | None = None) -> None:
+        self.engine = engine
+        self.default = default
+        self.api_key = api_key
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.events: dict[str, dict[str, Any]] = {}
+        self.holds: dict[str, dict[str, Any]] = {}
+        self.connections = 0
+        self.stopping = threading.Event()
+        self.arrived = threading.Semaphore(0)
+        self._said: list[Said] = []
+        self._missing: dict[str, Cause] = {}
+        self._faults: list[Fault] = []
+        self._always: Fault | None = None
+        self._lock = threading.Lock()
+        self._server: ThreadingHTTPServer | None = None
+
+    # ── script ──────────────────────────────────────────────────────────────────────────────────
+
+    def say(
+        self, label: str, score: float, *, containing: str = "", evidence: Sequence[Evidence] = ()
+    ) -> FakeService:
+        """From now on *label* has *score* where a text contains *containing*; the last word counts."""
+        if label not in LABELS:
+            raise ValueError(f"{label} is not in the taxonomy")
+        self._said.append(Said(label, score, containing, tuple(evidence)))
+        return self
+
+    def omit(self, label: str, cause: Cause = Cause.ERROR) -> FakeService:
+        """From now on *label* is missing, for *cause*."""
+        self._missing[label] = cause
+        return self
+
+    def fail(self, fault: Fault | str | None, *, times: int | None = None) -> FakeService:
+        """Have ``/v1/detect`` fail that way: always, or the next *times* requests. None ends it."""
+        wanted = Fault(fault) if isinstance(fault, str) else fault
+        if wanted is not None and wanted.kind not in FAULTS:
+            raise ValueError(f"{wanted.kind} is not one of {', '.join(FAULTS)}")
+        with self._lock:
+            if times is None:
+                self._always, self._faults = wanted, []
+            elif wanted is not None:
+                self._faults.extend([wanted] * times)
+        return self
+
+    def next_fault(self) -> Fault | None:
+        """What the next request is to suffer."""
+        with self._lock:
+            return self._faults.pop(0) if self._faults else self._always
+
+    # ── life cycle ──────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> FakeService:
+        """Bind a free loopback port and serve on a daemon thread."""
+        if self._server is None:
+            self.stopping.clear()
+            server = _Server(("127.0.0.1", 0), _handler(self))
+            self._server = server
+            threading.Thread(
+                target=server.serve_forever, args=(0.02,), name="spotsafe-fake-service", daemon=True
+            ).start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; whoever hangs is let go."""
+        self.stopping.set()
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        if self._server is None:
+            raise RuntimeError("the fake service is not running: use it as a context manager, or start()")
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> FakeService:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ── answers ─────────────────────────────────────────────────────────────────────────────────
+
+    def signals(self, request: DetectRequest) -> Signals:
+        """What it says about one content."""
+        scores, missing = [], []
+        for label in request.labels:
+            for part in request.content:
+                if label in self._missing:
+                    missing.append(Missing(label, part.name, self._missing[label]))
+                else:
+                    scores.append(self._signal(label, part))
+        return Signals(scores, missing, self.engine)
+
+    def _signal(self, label: str, part: Part) -> Signal:
+        score, evidence = self.default, ()
+        for said in self._said:
+            if said.label == label and (isinstance(part.data, str) and said.containing in part.data):
+                score, evidence = said.score, said.evidence
+        return Signal(label, score, part.name, LABELS[label].severity, "fake", self.engine, evidence)
+
+    def detected(self, body: Any) -> dict[str, Any]:
+        """The body of a 200 answer to ``/v1/detect``; WireError where *body* cannot be read."""
+        items = decode_detect(body)
+        return encode_answer([(name, self.signals(wanted)) for name, wanted in items], self.engine)
+
+    def accept(self, events: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Keep *events*, each once."""
+        duplicate = 0
+        with self._lock:
+            for event in events:
+                duplicate += event["event_id"] in self.events
+                self.events.setdefault(event["event_id"], dict(event))
+                hold = event.get("hold")
+                if hold:
+                    self.holds.setdefault(event["event_id"], _hold(event, hold))
+        return {"accepted": len(events) - duplicate, "duplicate": duplicate}
+
+
+def _hold(event: Mapping[str, Any], hold: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "decision_id": event["event_id"], "surface": event["surface"], "digest": event["content"],
+        "state": "pending", "decided_at": None, "note": None, "expires": hold["expires"],
+        "reason": hold["reason"],
+    }  # fmt: skip
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is what these tests are about."""
+
+
+def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            service.connections += 1
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if not self._allowed():
+                return
+            routes: dict[str, Callable[[Any], None]] = {"/v1/detect": self._detect, "/v1/events": self._events}
+            route = routes.get(self.path)
+            if route is None and self.path.startswith("/v1/holds/"):
+                route = self._decide
+            try:
+                body = json.loads(raw)
+            except ValueError:
+                self._problem(400, "malformed-body", "The body could not be read")
+                return
+            if route is None:
+                self._problem(404, "not-found", "There is nothing here")
+                return
+            route(body)
+
+        def do_GET(self) -> None:
+            if not self._allowed():
+                return
+            if self.path.startswith("/v1/holds/"):
+                hold = service.holds.get(self.path.removeprefix("/v1/holds/"))
+                if hold is None:
+                    self._problem(404, "not-found", "There is nothing here")
+                else:
+                    self._json(200, hold)
+            elif self.path.partition("?")[0] == "/v1/holds":
+                wanted = self.path.partition("state=")[2].partition("&")[0] or "pending"
+                found = [hold for hold in service.holds.values() if hold["state"] == wanted]
+                self._json(200, {"holds": found, "next": None})
+            elif self.path in ("/healthz", "/readyz"):
+                self._json(200, {"status": "ok"})
+            else:
+                self._problem(404, "not-found", "There is nothing here")
+
+        def _detect(self, body: Any) -> None:
+            service.requests.append(body)
+            service.headers.append({name.lower(): value for name, value in self.headers.items()})
+            service.arrived.release()
+            try:
+                answer = service.detected(body)
+            except WireError as error:
+                detail = f"{error.pointer or 'the body'} {error.problem}."
+                self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
+                return
+            fault = service.next_fault()
+            if fault is None:
+                self._json(200, answer)
+                return
+            connection = Connection(self.wfile, self.connection, service.stopping, PATIENCE)
+            self.close_connection = not FAULTS[fault.kind](fault, answer, connection)
+
+        def _events(self, body: Any) -> None:
+            events = body.get("events") if isinstance(body, dict) else None
+            if not isinstance(events, list):
+                self._problem(422, "invalid-body", "The body does not have the expected shape")
+                return
+            self._json(200, service.accept(events))
+
+        def _decide(self, body: Any) -> None:
+            hold = service.holds.get(self.path.removeprefix("/v1/holds/"))
+            if hold is None:
+                self._problem(404, "not-found", "There is nothing here")
+                return
+            hold.update(state=body["state"], note=body.get("note"), decided_at=0.0)
+            self._json(200, hold)
+
+        def _allowed(self) -> bool:
+            if service.api_key is None or self.headers.get("authorization") == f"Bearer {service.api_key}":
+                return True
+            self._problem(401, "unauthorized", "A valid key is needed")
+            return False
+
+        def _json(self, status: int, document: Any, media_type: str = "application/json") -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("content-type", media_type)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _problem(
+            self, status: int, slug: str, title: str, detail: str = "", at: WireError | None = None
+        ) -> None:
+            document = {"type": f"urn:spotsafe:problem:{slug}", "title": title, "status": status}
+            if detail:
+                document["detail"] = detail
+            if at is not None:
+                document["pointer"] = at.pointer
+            self._json(status, document, "application/problem+json")
+
+        def log_message(self, *args: object) -> None:
+            """Silent: requests carry content."""
+
+    return Handler
