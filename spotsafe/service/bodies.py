@@ -186,8 +186,8 @@ def _integer(digits: str, most: int) -> int:
 
 def _walk(value: Any, limits: Limits, *, surrogates: bool) -> None:
     """Check depth, number of values and, where *surrogates* says they could occur, well-formed text."""
-    stack: list[tuple[Any, int, _Path]] = [(value, 1, None)]
     worth_a_look = dict | list | str if surrogates else dict | list
+    stack: list[tuple[Any, int, _Path]] = [(value, 1, None)] if isinstance(value, worth_a_look) else []
     count = 0
     while stack:
         found, depth, path = stack.pop()

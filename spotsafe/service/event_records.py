@@ -1,7 +1,7 @@
 """Reading events: known fields only, bounded, so that what a client adds by mistake is not kept.
 
-An unknown field of a newer client is left out, not refused: its events must not be lost on an older
-service. A field of the wrong type refuses that event alone.
+An unknown field or word of a newer client does not refuse its event, which must not be lost on an older
+service: the field is left out, the word counts as "other". A field of the wrong type refuses the event.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from spotsafe.core.decision import Disposition, Effect, Mode, Status
 from spotsafe.core.receipts import HoldReason
 from spotsafe.core.records import EVENT_KINDS
 
 FEEDBACK_VERDICTS = ("agree", "too_strict", "too_lax")
-WORD = 200
+WORD = 256
 """Longest identifier, name or label in characters."""
 MOST_ENTRIES = 500
 """Most entries of a list or map in one event."""
 
+_CODE = re.compile(r"[a-z_]{1,40}")
+_DIGEST = re.compile(r"[0-9a-f]{1,128}")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -106,6 +107,20 @@ def _one_of(words: tuple[str, ...]) -> _Reader:
     return read
 
 
+def _code(value: Any, field: str) -> str:
+    """A word of a closed set that a newer client may have extended."""
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        raise Refused(field, "must be a word of lower-case letters")
+    return value
+
+
+def _digest(value: Any, field: str) -> str:
+    """Actors, items and contents come as keyed digests; anything else would be the thing itself."""
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise Refused(field, "must be a digest in hexadecimal")
+    return value
+
+
 def _identifier(value: Any, field: str) -> str:
     if not is_identifier(value):
         raise Refused(field, "must be a lower-case UUID")
@@ -149,11 +164,9 @@ def _scalar(value: Any, field: str) -> Any:
     return _word(value, field) if isinstance(value, str) else _number(value, field)
 
 
-_DISPOSITION = _one_of(tuple(d.word for d in Disposition))
-_EFFECTS = _list_of(_one_of(tuple(e.value for e in Effect)))
 _REASON = _object(
     rule=_word, label=_word, trigger=_word, cause=_word, score=_number, threshold=_number,
-    disposition=_word, effects=_list_of(_word),
+    disposition=_code, effects=_list_of(_code),
 )  # fmt: skip
 _WAIVER = _object(rule=_word, surface=_word, owner=_word, ends=_number)
 _SURFACE = _object(
@@ -167,13 +180,13 @@ _COMMON: dict[str, _Reader] = {
 _BY_KIND: dict[str, dict[str, _Reader]] = {
     "decision": {
         "surface": _word, "service": _word, "direction": _word, "audience": _word,
-        "policy_version": _word, "mode": _one_of(tuple(m.value for m in Mode)),
-        "disposition": _DISPOSITION, "effects": _EFFECTS, "status": _one_of(tuple(s.word for s in Status)),
-        "queued": _flag, "would": _object(disposition=_DISPOSITION, effects=_EFFECTS),
+        "policy_version": _word, "mode": _code,
+        "disposition": _code, "effects": _list_of(_code), "status": _code,
+        "queued": _flag, "would": _object(disposition=_code, effects=_list_of(_code)),
         "kill_switch": _word, "failed_open": _flag, "latency_ms": _number,
         "reasons": _list_of(_REASON), "waivers": _list_of(_word),
         "scores": _map_of(_number), "missing": _map_of(_word), "engine": _word,
-        "actor": _word, "item": _word, "content": _word, "context": _map_of(_scalar),
+        "actor": _digest, "item": _digest, "content": _digest, "context": _map_of(_scalar),
         "hold": _object(
             expires=_number, reason=_one_of(tuple(r.value for r in HoldReason)),
             on_expiry=_one_of(("reject", "release")),

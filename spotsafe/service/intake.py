@@ -19,15 +19,14 @@ from spotsafe.service.state import service_of
 from spotsafe.service.store import Added
 
 _random = SystemRandom()
+_MOST_NAMED = 50
+"""Unreadable events named in one answer."""
 _FEEDBACK_FIELDS = {"decision_id", "verdict", "label", "reporter", "event_id"}
 
 
 async def events(request: Request) -> Response:
-    """Keep a batch of events. Sent again, an event counts as duplicate and changes nothing.
-
-    Events that cannot be read are named in ``refused`` and the others are kept; only a batch of which
-    nothing can be read is an error, so that one bad event never holds up those behind it.
-    """
+    """Keep a batch of events, or nothing of it. Sent again, an event counts as duplicate and changes
+    nothing. Where events cannot be read the answer names them: send the others without them."""
     service = service_of(request)
     principal = authorised(request, service.keys, "events")
     limits = service.limits
@@ -41,20 +40,24 @@ async def events(request: Request) -> Response:
             except Refused as error:
                 refused.append({"index": index, "pointer": _at(index, error), "problem": error.problem})
     service.metrics.count("spotsafe_events_total", len(refused), result="refused")
-    if refused and not good:
-        first = refused[0]
-        detail = f"No event of this batch could be read; the first: {first['pointer']} {first['problem']}."
-        raise Problem(INVALID, detail, pointer=str(first["pointer"]))
+    if refused:
+        raise _unreadable(refused)
     now = service.clock.now()
     added = Added(0, 0)
     if good:
         added = await to_thread.run_sync(service.store.add_events, good, principal.application, now)
     service.metrics.count("spotsafe_events_total", added.accepted, result="accepted")
     service.metrics.count("spotsafe_events_total", added.duplicate, result="duplicate")
-    answer: dict[str, object] = {"accepted": added.accepted, "duplicate": added.duplicate}
-    if refused:
-        answer["refused"] = refused
-    return JSONResponse(answer)
+    return JSONResponse({"accepted": added.accepted, "duplicate": added.duplicate})
+
+
+def _unreadable(refused: list[dict[str, object]]) -> Problem:
+    first = refused[0]
+    detail = (
+        f"{len(refused)} event(s) cannot be read, the first at {first['pointer']}: {first['problem']}. "
+        "Nothing was kept: send the batch without them."
+    )
+    return Problem(INVALID, detail, pointer=str(first["pointer"]), extra={"refused": refused[:_MOST_NAMED]})
 
 
 def _batch(body: object, most: int) -> list[Any]:

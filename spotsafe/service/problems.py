@@ -66,7 +66,7 @@ _BY_STATUS = {400: BAD_REQUEST, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 415
 class Problem(Exception):
     """An answer with an error status. *detail* says what is wrong and the remedy, in fixed words;
     *pointer* is the JSON pointer of the place; *retry_after* in seconds; *code* is OpenAI's
-    ``error.code`` where it has one of its own."""
+    ``error.code`` where it has one of its own; *extra* are further members of the document."""
 
     def __init__(
         self,
@@ -76,12 +76,14 @@ class Problem(Exception):
         pointer: str | None = None,
         retry_after: int | None = None,
         code: str | None = None,
+        extra: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self.detail = detail
         self.pointer = pointer
         self.code = code
+        self.extra = dict(extra or {})
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["retry-after"] = str(retry_after)
@@ -107,7 +109,7 @@ def _rfc9457(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     if problem.pointer is not None:
         body["pointer"] = problem.pointer
-    return body
+    return {**body, **problem.extra}
 
 
 def _openai(problem: Problem) -> dict[str, Any]:
@@ -124,10 +126,15 @@ def from_wire(error: WireError) -> Problem:
     return Problem(INVALID, f"{error.pointer or 'the body'} {error.problem}.", pointer=error.pointer)
 
 
-def from_detector(error: DetectorError, retry_after: int) -> Problem:
-    """A detector that gave no answer; its cause is a closed word and carries no content."""
-    detail = f"The detector failed ({error.failure.value}); nothing was checked. Try again later."
-    return Problem(DETECTOR_FAILED, detail, retry_after=retry_after)
+def from_detector(error: DetectorError) -> Problem:
+    """A detector that gave no answer; its cause is a closed word and carries no content.
+
+    Without Retry-After: it may fail on this content alone, and a client that was told to wait would
+    send nothing else meanwhile.
+    """
+    return Problem(
+        DETECTOR_FAILED, f"The detector failed ({error.failure.value}); nothing was checked. Try again."
+    )
 
 
 def from_http(error: HTTPException) -> Problem:
@@ -152,7 +159,7 @@ def _translated(error: Exception) -> Problem:
     if isinstance(error, WireError):
         return from_wire(error)
     if isinstance(error, DetectorError):
-        return from_detector(error, 1)
+        return from_detector(error)
     if isinstance(error, HTTPException):
         return from_http(error)
     return Problem(INTERNAL, "The fault was counted. Try again; quote the instance when you report it.")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class Service:
     """One running service: its parts, made by the app factory and read by the routes."""
 
-    __slots__ = ("budget", "clock", "engine", "faults", "keys", "limits", "metrics", "policies", "store")
+    __slots__ = (
+        "budget", "clock", "engine", "faults", "keys", "limits", "metrics", "policies", "probed", "store",
+    )  # fmt: skip
 
     def __init__(
         self, store: Store, engine: EngineSlot, *, keys: KeyRing | None, clock: Clock, limits: Limits,
@@ -36,6 +38,7 @@ class Service:
         self.faults = faults
         self.policies = policies
         self.metrics = Metrics()
+        self.probed: float | None = None
         self.budget = BodyBudget(limits.buffered_bytes)
 
 

@@ -110,7 +110,6 @@ def service(
 
         def start(*, wait: bool = True, **options: Any) -> TestClient:
             app = create_app(store, options.pop("detector", detector), clock=clock, **options)
-            app.state.service.faults.loud = options.get("loud", False)
             client = stack.enter_context(TestClient(app))
             while wait and client.get("/readyz").json()["engine"] == "loading":
                 pass
