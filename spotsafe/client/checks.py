@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 
-from spotsafe.client.cache import slot_of
 from spotsafe.client.holds import hold_terms, queued_hold
 from spotsafe.client.plans import Circumstances, Plan, Result, ask, course, judge, memo_key, nothing_known
 from spotsafe.client.runtime import Miss, Runtime
@@ -192,7 +191,7 @@ class Checks:
         decision.kill_switch = None if what.kill is None else str(what.kill)
         job = partial(self._later, plan, content, what, decision if unseen else None)
         accepted = self._runtime.background.submit(job) is not None
-        plan.tally[slot_of(decision.verdict)] += 1
+        self._runtime.set_aside(plan, decision)
         if not (unseen and accepted):
             self._record(decision, plan, content, what.started, what.who)
         return decision
@@ -219,6 +218,8 @@ class Checks:
         item, actor, context = who
         now = self._clock.now()
         kill = active_switch(self._kills, policy.name, now) if self._kills else None
+        if any(now >= switch.ends for switch in self._kills):
+            self._kills = tuple(switch for switch in self._kills if now < switch.ends)
         return Circumstances(actor, item, context or _NO_CONTEXT, now, started, kill, self._key)
 
     def _decided(
@@ -244,7 +245,7 @@ class Checks:
         shown = content if result.verdict.disposition >= Disposition.HOLD else result.content
         decision = Decision(policy.name, result.verdict, result.outcome.signals, shown, self._mint)
         decision.kill_switch = None if what.kill is None else str(what.kill)
-        self._runtime.ended(plan, result)
+        self._runtime.ended(plan, decision, result)
         trace_id = None
         if miss is not None:
             failure = result.outcome.failure

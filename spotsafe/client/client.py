@@ -10,22 +10,23 @@ from types import TracebackType
 from typing import Any
 
 from spotsafe.client.gather import gather
-from spotsafe.client.holds import receipt_for
 from spotsafe.client.options import CACHE_BYTES, CACHE_ITEMS, Paths, options_from
-from spotsafe.client.starting import Starting
+from spotsafe.client.resuming import Resuming
+from spotsafe.client.stats import figures
 from spotsafe.core.clock import SystemClock
 from spotsafe.core.decision import Decision
-from spotsafe.core.receipts import Receipt
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Clock, Detector
-from spotsafe.policy.surface import SurfacePolicy
+from spotsafe.policy.kill import KillSwitch
 
 MANY_AT_ONCE = 16
 """Checks of one ``acheck_many`` that run at the same time."""
 
-RESERVED = ("item", "actor", "context")
+FEEDBACK = ("agree", "too_strict", "too_lax")
 
 
-class Client(Starting):
+class Client(Resuming):
     """Checks content against the policy of a surface.
 
     *manifests*: files or folders of YAML; *service*: address of the central service, None makes the
@@ -129,20 +130,38 @@ class Client(Starting):
             tasks = [group.create_task(one(entry)) for entry in items]
         return [task.result() for task in tasks]
 
-    # ── holds ───────────────────────────────────────────────────────────────────────────────────
+    # ── what people say and see ─────────────────────────────────────────────────────────────────
 
-    def hold(self, decision: Decision, policy: SurfacePolicy, *, item: str | None = None) -> Receipt:
-        """The receipt for a held *decision*, kept where the surface's policy says so."""
-        content = decision.content
-        if content is None:
-            raise ValueError("a decision without content cannot be held")
-        now = self._clock.now()
-        receipt = receipt_for(decision, policy, content, _text(item), now=now, key=self._key)
-        if self._holding is not None:
-            self._holding.store.keep(
-                receipt, policy.hold.on_expiry, content if policy.hold.keep == "outbox" else None
-            )
-        return receipt
+    def feedback(self, decision_id: str, *, verdict: str, label: str | None = None) -> None:
+        """Report what a person thinks of a decision: *verdict* is ``agree``, ``too_strict`` or
+        ``too_lax``, *label* the code it is about. ConfigurationError for anything else."""
+        if verdict not in FEEDBACK:
+            raise ConfigurationError(f"feedback verdict must be one of {', '.join(FEEDBACK)}")
+        if label is not None and label not in LABELS:
+            raise ConfigurationError("feedback label is not in the taxonomy; GET /v1/labels lists the codes")
+        self._ensure_started()
+        if self._reporting is not None:
+            self._reporting.feedback(decision_id, verdict, label)
+
+    def kill(self, target: str = "", *, until: float, reason: str) -> None:
+        """Stop enforcement in this process until *until* (Unix seconds): of everything, of the surface
+        *target*, or of one qualified rule (``comments.create#pii``). Detection and records go on;
+        ``would`` says what was held back. Logged, recorded and shown as bypass."""
+        if not reason.strip() or until <= self._clock.now():
+            raise ConfigurationError("a kill switch needs a reason, and an end in the future (Unix seconds)")
+        scope = "rule" if "#" in target else "surface" if target else "process"
+        self._ensure_started()
+        others = [switch for switch in self._kills if (switch.scope, switch.target) != (scope, target)]
+        self._switched((*others, KillSwitch(scope, target, until, reason)))
+
+    def lift(self, target: str = "") -> None:
+        """Take the kill switch of *target* away again."""
+        self._switched(tuple(switch for switch in self._kills if switch.target != target))
+
+    def stats(self) -> dict[str, Any]:
+        """Figures of this process since it started, JSON-safe and without content: decisions by status
+        and disposition, rungs, failures, cache, breaker, outbox, internal faults."""
+        return figures(self)
 
     def __enter__(self) -> Client:
         self.start()

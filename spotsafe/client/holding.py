@@ -10,6 +10,7 @@ from spotsafe.client.http import Exchange
 from spotsafe.client.remote import failure_of, parsed
 from spotsafe.core.content import Content
 from spotsafe.core.errors import ConfigurationError
+from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.ids import keyed
 from spotsafe.core.receipts import HoldState, HoldVerdict, Receipt
 from spotsafe.core.seams import Clock
@@ -24,18 +25,35 @@ _PENDING = HoldVerdict(HoldState.PENDING)
 class Holding:
     """The holds of one client: *exchange* asks the service, *store* is used where there is none."""
 
-    def __init__(self, exchange: Exchange | None, store: HoldStore, *, clock: Clock, key: bytes) -> None:
+    def __init__(
+        self, exchange: Exchange | None, store: HoldStore, *, clock: Clock, key: bytes, faults: FaultCounter
+    ) -> None:
         self._exchange = exchange
         self.store = store
         self._clock = clock
         self._key = key
+        self._faults = faults
 
     def verdict(self, receipt: Receipt, on_expiry: str) -> HoldVerdict:
         """Where the hold of *receipt* stands. What cannot be found out now is pending: it stays held."""
-        said = self._service(receipt) if self._exchange is not None else self.store.verdict(receipt)
+        said = _PENDING
+        with contained("client.holds", self._faults):
+            said = self._service(receipt) if self._exchange is not None else self.store.verdict(receipt)
         if said.state is HoldState.PENDING and self._clock.now() >= receipt.expires:
-            return HoldVerdict(HoldState.EXPIRED, receipt.expires, on_expiry)
+            return HoldVerdict(HoldState.EXPIRED, receipt.expires, f"on expiry: {on_expiry}")
         return said
+
+    def keep(self, receipt: Receipt, on_expiry: str, content: Content | None) -> None:
+        """Remember a hold here, where the service does not, or where its content is kept here."""
+        if self._exchange is None or content is not None:
+            with contained("client.holds", self._faults):
+                self.store.keep(receipt, on_expiry, content)
+
+    def content(self, receipt: Receipt) -> Content | None:
+        """The kept content, or None."""
+        with contained("client.holds", self._faults):
+            return self.store.content(receipt)
+        return None
 
     def _service(self, receipt: Receipt) -> HoldVerdict:
         if self._exchange is None:

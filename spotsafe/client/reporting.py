@@ -15,7 +15,13 @@ from spotsafe.core.records import Record
 from spotsafe.core.seams import Clock
 from spotsafe.guard.steps import Failed
 from spotsafe.telemetry.delivery import Delivery
-from spotsafe.telemetry.events import DecisionBuilder, SurfaceEntry, drops_record, register_records
+from spotsafe.telemetry.events import (
+    DecisionBuilder,
+    SurfaceEntry,
+    drops_record,
+    feedback_record,
+    register_records,
+)  # fmt: skip
 from spotsafe.telemetry.identity import Identity
 from spotsafe.telemetry.instruments import Telemetry
 from spotsafe.telemetry.outbox import Outbox
@@ -42,6 +48,10 @@ class Reporting:
     ) -> None:
         self.identity = Identity.from_environ(environ, app=options.app, environment=options.environment)
         self.telemetry = Telemetry(self.identity)
+        self._clock = clock
+        self._registration: Callable[[], list[Record]] = lambda: list(
+            register_records(surfaces(), identity=self.identity, kill_switches=switches(), clock=clock)
+        )
         self.outbox: Outbox | None = None
         self.delivery: Delivery | None = None
         if exchange is not None or options.outbox is not None:
@@ -53,16 +63,10 @@ class Reporting:
                 faults=faults,
                 keep_newest=exchange is None,
             )
-
-            def registration() -> list[Record]:
-                return list(
-                    register_records(
-                        surfaces(), identity=self.identity, kill_switches=switches(), clock=clock
-                    )
-                )
-
             send = None if exchange is None else _sender(exchange)
-            self.delivery = Delivery(self.outbox, send, clock=clock, heartbeat=registration, faults=faults)
+            self.delivery = Delivery(
+                self.outbox, send, clock=clock, heartbeat=self._registration, faults=faults
+            )
         self.telemetry.attach(
             outbox=self.outbox, delivery=self.delivery, faults=faults, kill_switches=switches
         )
@@ -78,6 +82,18 @@ class Reporting:
         """Put one event (or what one is built from) aside, where anybody is to get it."""
         if self.outbox is not None:
             self.outbox.put(raw, size, urgent)
+
+    def feedback(self, decision_id: str, verdict: str, label: str | None) -> None:
+        """Report what a person thinks of a decision."""
+        record = feedback_record(
+            decision_id, identity=self.identity, verdict=verdict, label=label, clock=self._clock
+        )
+        self.put(record, urgent=True)
+
+    def register(self) -> None:
+        """Say anew what this process declares and which kill switches are on."""
+        for record in self._registration():
+            self.put(record, urgent=True)
 
     def flush(self, timeout: float) -> bool:
         """Whether everything is delivered (or kept in the file) within *timeout* seconds."""

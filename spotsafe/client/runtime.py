@@ -75,7 +75,7 @@ class Runtime:
         self.reporting = reporting
         self.telemetry = None if reporting is None else reporting.telemetry
         self.put = None if reporting is None or reporting.outbox is None else reporting.outbox.put
-        self.hits = self.fallback_hits = self.misses = 0
+        self.hits = self.fallback_hits = self.misses = self.bypassed = self.queued = 0
         self.rung_counts: dict[str, int] = {}
 
     def miss(self, policy: SurfacePolicy) -> Miss:
@@ -83,10 +83,18 @@ class Runtime:
         self.misses += 1
         return Miss(self.telemetry, policy)
 
-    def ended(self, plan: Plan, result: Result) -> None:
+    def set_aside(self, plan: Plan, decision: Decision) -> None:
+        """Count a decision that was made without a check."""
+        with self.lock:
+            plan.tally[slot_of(decision.verdict)] += 1
+            self.queued += decision.queued
+            self.bypassed += decision.kill_switch is not None
+
+    def ended(self, plan: Plan, decision: Decision, result: Result) -> None:
         """Count the end of a course."""
         with self.lock:
-            plan.tally[slot_of(result.verdict)] += 1
+            plan.tally[slot_of(decision.verdict)] += 1
+            self.bypassed += decision.kill_switch is not None
             for rung in result.outcome.rungs:
                 self.rung_counts[rung] = self.rung_counts.get(rung, 0) + 1
 
@@ -105,6 +113,8 @@ class Runtime:
                 "items": items,
                 "bytes": size,
             },
+            "bypassed": self.bypassed,
+            "queued": self.queued,
             "singleflight_joins": self.rungs.flights.joins,
             "refused_jobs": self.workers.refused + self.background.refused,
         }

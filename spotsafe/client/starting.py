@@ -22,7 +22,7 @@ from spotsafe.core.errors import ConfigurationError, SpotsafeError
 from spotsafe.core.faults import contained
 from spotsafe.core.ids import uuid7
 from spotsafe.core.seams import Clock
-from spotsafe.policy.kill import parse_switches
+from spotsafe.policy.kill import KillSwitch, parse_switches
 from spotsafe.policy.load import builtin, load
 from spotsafe.policy.surface import PolicySet, SurfacePolicy
 from spotsafe.telemetry.events import SurfaceEntry
@@ -48,7 +48,7 @@ class Starting(Checks):
         self._key = options.tenant_key
         self._faults = registry.faults
         self._nobody = False
-        self._kills = ()
+        self._kills: tuple[KillSwitch, ...] = ()
         self._plans: dict[str, Plan] = {}
         self._policies: dict[str, SurfacePolicy] = {}
         self._declared: dict[str, None] = {}
@@ -112,7 +112,7 @@ class Starting(Checks):
 
     def _assemble(self) -> None:
         options = self._options
-        self._kills = parse_switches(self._environ.get("SPOTSAFE_MODE", ""))
+        self._kills = (*parse_switches(self._environ.get("SPOTSAFE_MODE", "")), *self._kills)
         if self._reporting is None:
             self._connect()
         now = self._clock.now()
@@ -128,7 +128,9 @@ class Starting(Checks):
             self._reporting.start()
         self._set, self._equipment = policies, equipment
         self._policies, self._plans = {}, {}
-        self._holding = Holding(self._exchange, store, clock=self._clock, key=self._key)
+        self._holding = Holding(
+            self._exchange, store, clock=self._clock, key=self._key, faults=self._faults
+        )
         self._runtime = self._new_runtime()
         for switch in self._kills:
             _log.warning("kill switch: %s", switch)
@@ -193,14 +195,29 @@ class Starting(Checks):
             return plan
         self._ensure_started()
         primary, fallback = self._equipment.sources(policy) if self._equipment else (None, None)
-        plan = Plan(policy, primary, fallback, self._key)
-        if len(self._plans) < MOST_SURFACES:
-            self._plans[policy.name] = plan
-        return plan
+        with self._starting:
+            plan = self._plans.get(policy.name)
+            if plan is None or plan.policy is not policy:
+                plan = Plan(policy, primary, fallback, self._key)
+                if len(self._plans) < MOST_SURFACES:
+                    self._plans[policy.name] = plan
+            return plan
 
     def declare(self, surface: str) -> None:
         """Say that the code of this process guards *surface*. No I/O."""
         self._declared.setdefault(surface)
+
+    def _switched(self, switches: tuple[KillSwitch, ...]) -> None:
+        """Put *switches* in force: logged, and reported to the platform."""
+        before, self._kills = self._kills, switches
+        for switch in switches:
+            if switch not in before:
+                _log.warning("kill switch: %s", switch)
+        for switch in before:
+            if switch not in switches:
+                _log.warning("kill switch lifted: %s", switch)
+        if self._reporting is not None:
+            self._reporting.register()
 
     def _surface_entries(self) -> Iterator[SurfaceEntry]:
         """What this process registers: surfaces of manifests and of code."""

@@ -6,8 +6,9 @@ import json
 import socket
 import struct
 from collections.abc import Callable
+from io import BufferedIOBase
 from threading import Event
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 FLOOD_BYTES = 64 * 2**20
 DRIP_SECONDS = 0.02
@@ -24,7 +25,7 @@ class Fault(NamedTuple):
 class Connection:
     """The server's side of one request: raw bytes out, and waiting that ends with the server."""
 
-    def __init__(self, out: BinaryIO, sock: socket.socket, stopping: Event, patience: float) -> None:
+    def __init__(self, out: BufferedIOBase, sock: socket.socket, stopping: Event, patience: float) -> None:
         self.out = out
         self.socket = sock
         self._stopping = stopping

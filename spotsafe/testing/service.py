@@ -149,7 +149,8 @@ class FakeService:
         return Signals(scores, missing, self.engine)
 
     def _signal(self, label: str, part: Part) -> Signal:
-        score, evidence = self.default, ()
+        score = self.default
+        evidence: tuple[Evidence, ...] = ()
         for said in self._said:
             if said.label == label and (isinstance(part.data, str) and said.containing in part.data):
                 score, evidence = said.score, said.evidence
@@ -202,9 +203,12 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
             if not self._allowed():
                 return
-            routes: dict[str, Callable[[Any], None]] = {"/v1/detect": self._detect, "/v1/events": self._events}
-            route = routes.get(self.path)
-            if route is None and self.path.startswith("/v1/holds/"):
+            route: Callable[[Any], None] | None = None
+            if self.path == "/v1/detect":
+                route = self._detect
+            elif self.path == "/v1/events":
+                route = self._events
+            elif self.path.startswith("/v1/holds/"):
                 route = self._decide
             try:
                 body = json.loads(raw)
