@@ -7,7 +7,7 @@ A guarded call in a process that configured nothing gets a client whose surfaces
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter
@@ -109,30 +109,6 @@ def require_live_calls(host: str) -> None:
             f"a call to {host} under no_live_calls: give the client of this test a FakeDetector, or "
             "FakeService, which listens on loopback"
         )
-
-
-class State(NamedTuple):
-    """What :func:`state` saw and :func:`restore` brings back."""
-
-    client: Client | None
-    declared: tuple[str, ...]
-    loud: bool
-    counts: dict[str, int]
-
-
-def state() -> State:
-    """The process as it is now, for tests that must leave it so."""
-    with _process.lock:
-        return State(_process.client, tuple(_process.declared), faults.loud, dict(faults.counts))
-
-
-def restore(before: State) -> None:
-    """Put the process back as :func:`state` saw it. Clients are not closed."""
-    with _process.lock:
-        _process.client = before.client
-        _process.unconfigured = None
-        _process.declared = dict.fromkeys(before.declared)
-    faults.loud, faults.counts = before.loud, dict(before.counts)
 
 
 def after_fork() -> None:
