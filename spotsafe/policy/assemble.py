@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from spotsafe.core.errors import Fault
+from spotsafe.policy.advice import advise
 from spotsafe.policy.chains import baseline_layer, known_baselines, resolve, shipped_layers
 from spotsafe.policy.compile import compile_surface
 from spotsafe.policy.consistency import check_layer, check_surface
@@ -15,7 +16,7 @@ from spotsafe.policy.examples import examples_of
 from spotsafe.policy.faults import validated
 from spotsafe.policy.layers import FLOOR, Baseline, Layer
 from spotsafe.policy.model import ManifestModel, PlatformModel, SurfaceModel, WaiverModel
-from spotsafe.policy.surface import Condition, Example, PolicySet, SurfacePolicy, Waiver
+from spotsafe.policy.surface import Example, PolicySet, SurfacePolicy, Waiver
 from spotsafe.policy.waivers import check_waivers, requested_waivers
 
 
@@ -36,6 +37,7 @@ class Sorted(NamedTuple):
     baselines: dict[str, Layer]
     waivers: list[tuple[WaiverModel, Document, Path]]
     requests: list[tuple[WaiverModel, Document, Path]]
+    services: list[str]
 
 
 def assemble(
@@ -43,7 +45,7 @@ def assemble(
 ) -> PolicySet:
     """Everything in *sources* and the *platform*'s files, compiled. Faults go to *faults*; with any, the
     result is not to be used."""
-    found = Sorted({}, shipped_layers(faults), [], [])
+    found = Sorted({}, shipped_layers(faults), [], [], [])
     for file, raw in platform.items():
         if (document := read_document(file, raw, faults)) is not None:
             _take_platform(document, found, faults, counts=True)
@@ -54,12 +56,15 @@ def assemble(
     for layer in found.baselines.values():
         check_layer(layer, baselines[layer.name], faults)
     warnings: list[Fault] = []
-    waivers = check_waivers(found.waivers, baselines, list(found.surfaces), now, faults, warnings)
+    waivers = check_waivers(
+        found.waivers, baselines, list(found.surfaces), now=now, faults=faults, warnings=warnings
+    )
     warnings.extend(requested_waivers(found.requests))
     surfaces: dict[str, SurfacePolicy] = {}
     examples: dict[str, tuple[Example, ...]] = {}
     for name, declared in found.surfaces.items():
-        surfaces[name] = _compiled(name, declared, baselines, waivers, faults, warnings)
+        surfaces[name] = _compiled(name, declared, baselines, waivers, faults)
+        warnings.extend(_advice(declared, baselines, surfaces[name], found.services))
         examples[name] = examples_of(declared.layer)
     floor = compile_surface(FLOOR, baselines[FLOOR], None)
     return PolicySet(
@@ -129,6 +134,8 @@ def _take_platform(document: Document, found: Sorted, faults: list[Fault], *, co
     for index, waiver in enumerate(platform.waivers):
         entry = (waiver, document, document.entry(("waivers",), index))
         (found.waivers if counts else found.requests).append(entry)
+    if counts:
+        found.services.extend(platform.services)
     for index in range(len(platform.baselines)):
         layer = baseline_layer(document, document.entry(("baselines",), index), [], platform=counts)
         if layer is not None:
@@ -151,7 +158,6 @@ def _compiled(
     baselines: Mapping[str, Baseline],
     waivers: list[Waiver],
     faults: list[Fault],
-    warnings: list[Fault],
 ) -> SurfacePolicy:
     document = declared.layer.document
     baseline = baselines.get(declared.extends)
@@ -159,10 +165,7 @@ def _compiled(
         hint = known_baselines(declared.extends, baselines)
         faults.append(document.fault(declared.extends_at, "no such baseline", hint))
         baseline = baselines[FLOOR]
-    surface = declared.layer.model
-    if not isinstance(surface, SurfaceModel):
-        raise TypeError("a declared surface has a surface model")
-    conditions: dict[str, Condition] = check_layer(declared.layer, baseline, faults)
+    conditions = check_layer(declared.layer, baseline, faults)
     policy = compile_surface(
         name,
         baseline,
@@ -171,5 +174,14 @@ def _compiled(
         conditions=conditions,
         waivers=waivers,
     )
-    check_surface(declared.layer, surface, baseline, policy, faults, warnings)
+    check_surface(declared.layer, baseline, policy, faults)
     return policy
+
+
+def _advice(
+    declared: Declared, baselines: Mapping[str, Baseline], policy: SurfacePolicy, services: list[str]
+) -> list[Fault]:
+    surface = declared.layer.model
+    if not isinstance(surface, SurfaceModel):
+        return []
+    return advise(declared.layer, surface, baselines[policy.baseline], policy, services)

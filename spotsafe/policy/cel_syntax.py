@@ -80,10 +80,10 @@ BINARY = {
 }  # fmt: skip
 """Binary operators and how strongly they bind."""
 
-_RESERVED = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while"
-    " null".split()
-)
+_RESERVED = frozenset((
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "namespace",
+    "null", "package", "return", "var", "void", "while",
+))  # fmt: skip
 
 
 class _Token(NamedTuple):

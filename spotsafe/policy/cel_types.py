@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import NoReturn
 
 from spotsafe.policy.cel_syntax import Call, CelError, Listed, Literal, Name, Node, Operation
 
@@ -105,39 +106,40 @@ def _operation(node: Operation, types: list[str]) -> str:
     if operator == "negative":
         return _all(node, types, _NUMBERS, types[0])
     if operator == "?":
-        if types[0] != "bool":
-            raise _mismatch(node, types[0], "bool")
-        return _same(node, types[1:], types[1])
+        return _same(node, types[1:], types[1]) if types[0] == "bool" else _refused(node, types[0], "bool")
     if operator == "in":
-        if types[1] != f"list({types[0]})":
-            raise _mismatch(node, types[0], types[1])
-        return "bool"
+        return "bool" if types[1] == f"list({types[0]})" else _refused(node, *types)
     if operator in ("==", "!="):
         return _same(node, types, "bool")
-    if operator in ("<", "<=", ">", ">="):
-        _same(node, types, "bool")
+    return _ordered(node, types)
+
+
+def _ordered(node: Operation, types: list[str]) -> str:
+    """Comparisons and arithmetic: both sides of one type that has them."""
+    kind = _same(node, types, types[0])
+    if node.operator in ("<", "<=", ">", ">="):
         return _all(node, types, (*_NUMBERS, "string"), "bool")
-    allowed = {"+": (*_NUMBERS, "string"), "%": ("int",)}.get(operator, _NUMBERS)
-    return _all(node, types, allowed, _same(node, types, types[0]))
+    allowed = {"+": (*_NUMBERS, "string"), "%": ("int",)}.get(node.operator, _NUMBERS)
+    return _all(node, types, allowed, kind)
 
 
 def _all(node: Operation, types: list[str], allowed: tuple[str, ...], result: str) -> str:
     for kind in types:
         if kind not in allowed:
-            raise _mismatch(node, kind, " or ".join(allowed))
+            _refused(node, kind, " or ".join(allowed))
     return result
 
 
 def _same(node: Operation, types: list[str], result: str) -> str:
     if len(set(types)) > 1:
-        raise _mismatch(node, *types[:2])
+        _refused(node, *types[:2])
     return result
 
 
-def _mismatch(node: Operation, left: str, right: str) -> CelError:
+def _refused(node: Operation, left: str, right: str) -> NoReturn:
     sign = {"not": "!", "negative": "-"}.get(node.operator, node.operator)
     hint = "write 7.0 for a double, 7 for an int" if {left, right} == set(_NUMBERS) else ""
-    return CelError(node.offset, f"{sign!r} does not go with {left} and {right}", hint)
+    raise CelError(node.offset, f"{sign!r} does not go with {left} and {right}", hint)
 
 
 def _a(kind: str) -> str:

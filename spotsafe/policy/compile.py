@@ -9,8 +9,7 @@ from typing import Any
 
 from spotsafe.core.decision import Mode
 from spotsafe.core.labels import LABELS, expand
-from spotsafe.policy.actions import Action
-from spotsafe.policy.durations import ASYNC
+from spotsafe.policy.durations import ASYNC, format_duration
 from spotsafe.policy.layers import (
     REACH_CAUSES,
     Baseline,
@@ -30,6 +29,7 @@ from spotsafe.policy.surface import (
     Condition,
     ContextField,
     HoldPolicy,
+    Origin,
     PartSpec,
     Rule,
     SurfacePolicy,
@@ -67,7 +67,7 @@ def compile_surface(
         for index, rule in enumerate(layer.model.rules):
             entry = _rule(layer, index, rule, waived)
             rules.append(entry)
-            checks.extend(_checks(entry, rule, layer, baseline, own, conditions or {}))
+            checks.extend(_checks(entry, rule, layer, baseline, own=own, conditions=conditions or {}))
     fields = _merged(name, baseline, layers, surface)
     fields.update(team=identity[0], owner=identity[1], rules=tuple(rules), checks=tuple(checks))
     fields.update(_indexes(checks, fields["content"]))
@@ -96,7 +96,13 @@ def _rule(layer: Layer, index: int, rule: RuleModel, waived: Mapping[str, Waiver
 
 
 def _checks(
-    entry: Rule, rule: RuleModel, layer: Layer, baseline: Baseline, own: Layer | None, conditions: Conditions
+    entry: Rule,
+    rule: RuleModel,
+    layer: Layer,
+    baseline: Baseline,
+    *,
+    own: Layer | None,
+    conditions: Conditions,
 ) -> Iterable[Check]:
     """One check per label, and for a baseline's rule an overlay where the surface is stricter on what
     is missing: it carries the surface's own mode."""
@@ -167,9 +173,30 @@ def _merged(
         "hold": HoldPolicy(*(merge(f"hold.{f}", stated(layers, f"hold.{f}")) for f in HoldPolicy._fields)),
         "service": "main" if surface is None else surface.service,
         "notices": merge("notices", [layer.model.notices for layer in layers]),
+        "origins": tuple(_origin(field, layers, surface) for field in ORIGIN_FIELDS),
         "unlinked": False,
         "broken": False,
     }
+
+
+ORIGIN_FIELDS = (
+    "deadline", "cache.ttl", "cache.stale", "hold.keep", "hold.ttl", "hold.on_expiry", "privacy.send",
+    "privacy.retain",
+)  # fmt: skip
+"""The fields of one value whose origin is kept."""
+
+
+def _origin(field: str, layers: Sequence[Layer], surface: SurfaceModel | None) -> Origin:
+    """Where the effective value of *field* comes from: the first layer that states it."""
+    effective = merge(field, stated(layers, field))
+    source = next((layer.name for layer in layers if effective in stated([layer], field)), "default")
+    own = stated(layers[-1:], field) if surface is not None else []
+    return Origin(field, written(effective), source, written(own[0]) if own else None)
+
+
+def written(value: object) -> str:
+    """A field's value as manifests write it; numbers are seconds."""
+    return format_duration(value) if isinstance(value, int | float) else str(value)
 
 
 def _parts(layer: Layer) -> dict[str, PartSpec]:
@@ -206,7 +233,7 @@ def _indexes(checks: Sequence[Check], content: Mapping[str, PartSpec]) -> dict[s
     }
 
 
-_UNVERSIONED = frozenset({"clear", "gates", "quiet", "inapplicable", "checks", "static", "labels"})
+_UNVERSIONED = frozenset({"clear", "gates", "quiet", "inapplicable", "checks", "static", "labels", "origins"})
 
 
 def _digest(fields: Mapping[str, Any]) -> str:
@@ -223,8 +250,3 @@ def _plain(value: object) -> object:
     if isinstance(value, frozenset | set):
         return sorted(str(entry) for entry in value)
     raise TypeError(type(value).__name__)
-
-
-def action_words(action: Action) -> str:
-    """An action as tables show it."""
-    return " + ".join(action.words)

@@ -105,14 +105,7 @@ def _never_told(context: object) -> None:
     """The stand-in for a condition that could not be compiled; the load fails anyway."""
 
 
-def check_surface(
-    layer: Layer,
-    surface: SurfaceModel,
-    baseline: Baseline,
-    policy: SurfacePolicy,
-    faults: list[Fault],
-    warnings: list[Fault],
-) -> None:
+def check_surface(layer: Layer, baseline: Baseline, policy: SurfacePolicy, faults: list[Fault]) -> None:
     """Check what a surface says against its baseline and its own examples."""
     document = layer.document
     if policy.audience not in baseline.audiences:
@@ -121,10 +114,13 @@ def check_surface(
         if policy.audience == "minors":
             hint += "; extend baseline/minors"
         faults.append(document.fault((*layer.path, "audience"), message, hint))
-    _check_examples(layer, surface, policy, faults)
+    _check_examples(layer, policy, faults)
 
 
-def _check_examples(layer: Layer, surface: SurfaceModel, policy: SurfacePolicy, faults: list[Fault]) -> None:
+def _check_examples(layer: Layer, policy: SurfacePolicy, faults: list[Fault]) -> None:
+    surface = layer.model
+    if not isinstance(surface, SurfaceModel):
+        return
     parts = _names(layer, None, "content") or list(policy.content)
     fields = list(_written(layer, "context", dict))
     for index, example in enumerate(surface.examples):

@@ -39,12 +39,12 @@ class _Composer(yaml.SafeLoader):
         self.faults.append(Fault(self.file, mark.line + 1, mark.column + 1, message, hint))
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        event = self.peek_event()
-        mark = event.start_mark
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs stop here
+        mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()
+            self.get_event()  # type: ignore[no-untyped-call]  # as above
             self.fault(mark, "aliases are not allowed", "write the value out where it is used")
-            return ScalarNode(_NULL, "", mark, event.end_mark)
+            return ScalarNode(_NULL, "", mark, mark)
         if event.anchor is not None:
             self.fault(mark, "anchors are not allowed", "remove the &name and write values out")
             event.anchor = None
@@ -54,7 +54,7 @@ class _Composer(yaml.SafeLoader):
         if self.depth >= MAX_DEPTH:
             self.fault(mark, f"nested deeper than {MAX_DEPTH} levels", "flatten the document")
             self.skip()
-            return ScalarNode(_NULL, "", mark, event.end_mark)
+            return ScalarNode(_NULL, "", mark, mark)
         self.depth += 1
         try:
             node: Node | None = super().compose_node(parent, index)
@@ -66,7 +66,7 @@ class _Composer(yaml.SafeLoader):
         """Read past the next node, however deep."""
         level = 0
         while True:
-            event = self.get_event()
+            event: Any = self.get_event()  # type: ignore[no-untyped-call]  # as above
             if isinstance(event, yaml.CollectionStartEvent):
                 level += 1
             elif isinstance(event, yaml.CollectionEndEvent):

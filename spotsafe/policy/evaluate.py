@@ -9,6 +9,7 @@ nobody looked at is not clean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from spotsafe.core.decision import Disposition, Edit, Effect, Mode, Reason, Status, Verdict
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
@@ -50,7 +51,7 @@ def evaluate(
             pass  # a label that nobody scored
     elif _clear_but_for_unsupported(policy, signals):
         return policy.clear[origin]
-    return _judge(policy, signals, context or {}, now, origin, bucket, kill, redacted)
+    return _judge(policy, signals, _Circumstances(context or {}, now, origin, bucket, kill, redacted))
 
 
 def _clear_but_for_unsupported(policy: SurfacePolicy, signals: Signals) -> bool:
@@ -101,52 +102,60 @@ class _Gathered:
         )
 
 
-def _judge(
-    policy: SurfacePolicy,
-    signals: Signals,
-    context: Mapping[str, object],
-    now: float,
-    origin: Status,
-    bucket: float | None,
-    kill: KillSwitch | None,
-    redacted: bool,
-) -> Verdict:
+class _Circumstances(NamedTuple):
+    """What evaluation depends on besides policy and signals."""
+
+    context: Mapping[str, object]
+    now: float
+    origin: Status
+    bucket: float | None
+    kill: KillSwitch | None
+    redacted: bool
+
+    def applies(self, check: Check) -> bool:
+        """Whether what *check* says is applied, rather than only noted in ``would``."""
+        stopped = self.kill is not None and self.kill.stops_rule(check.rule, self.now)
+        return not stopped and check.enforced(self.bucket)
+
+
+def _judge(policy: SurfacePolicy, signals: Signals, given: _Circumstances) -> Verdict:
     missing = _missing_by_label(policy, signals)
-    status = _status(policy, signals, missing, origin)
-    stopped = kill is not None and kill.stops_surface(policy.name, now)
+    status = _status(policy, signals, missing, given.origin)
+    stopped = given.kill is not None and given.kill.stops_surface(policy.name, given.now)
     applied, full = _Gathered(), _Gathered()
     waivers: list[str] = []
     held_back = False
     for check in policy.checks:
-        reasons, edits = _apply(check, signals, missing, context, redacted)
+        reasons, edits = _apply(check, signals, missing.get(check.label, ()), given)
         if not reasons:
             continue
-        if check.waiver is not None and now < check.waiver.ends:
+        if check.waiver is not None and given.now < check.waiver.ends:
             waivers.append(check.rule)
             continue
         full.add(reasons, edits)
-        if not stopped and check.enforced(bucket) and not (kill and kill.stops_rule(check.rule, now)):
+        if not stopped and given.applies(check):
             applied.add(reasons, edits)
         else:
             held_back = held_back or any(reason.disposition or reason.effects for reason in reasons)
     if policy.broken:
-        held = [Reason("baseline/floor#unreadable", "*", "failure", *HOLD, cause="error")]
-        full.add(held, ())
-        (full if stopped else applied).add(held, ())
-        held_back = held_back or stopped
         status = Status.UNCHECKED
+        full.add([_UNREADABLE], ())
+        if not stopped:
+            applied.add([_UNREADABLE], ())
+        held_back = held_back or stopped
     if not full.reasons and not waivers:
         return policy.clear[status]
-    would = full.verdict(status, waivers) if held_back else None
-    return applied.verdict(status, waivers, would)
+    return applied.verdict(status, waivers, full.verdict(status, waivers) if held_back else None)
+
+
+_UNREADABLE = Reason(
+    "baseline/floor#unreadable", "*", "failure", HOLD.disposition, HOLD.effects, cause=Cause.ERROR.value
+)
+"""Why everything is held while manifests cannot be read."""
 
 
 def _apply(
-    check: Check,
-    signals: Signals,
-    missing: Mapping[str, Sequence[Missing]],
-    context: Mapping[str, object],
-    redacted: bool,
+    check: Check, signals: Signals, missing: Sequence[Missing], given: _Circumstances
 ) -> tuple[Sequence[Reason], Sequence[Edit]]:
     """What one check contributes: reasons (whose actions join) and edits."""
     label, parts = check.label, check.parts
@@ -156,10 +165,10 @@ def _apply(
         if not signal.score < check.at  # what is not a number fires
         and (not parts or reads(parts, signal.part))
     ]
-    causes = () if firing else _causes(missing.get(label, ()), parts)
+    causes = () if firing else _causes(missing, parts)
     if not firing and not causes:
         return (), ()
-    holds = True if check.condition is None else check.condition(context)
+    holds = True if check.condition is None else check.condition(given.context)
     if holds is False:
         return (), ()
     if causes:
@@ -169,7 +178,7 @@ def _apply(
     if holds is None:
         # A condition that cannot be told is a missing value, so the rule's answer to those applies.
         return [_reason(check, check.unknown.without_spans(), "missing", cause="context")], ()
-    return _fired(check, check.then, firing, redacted)
+    return _fired(check, check.then, firing, given.redacted)
 
 
 def _fired(

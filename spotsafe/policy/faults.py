@@ -32,12 +32,26 @@ def validated(model: type[M], document: Document, path: Path, faults: list[Fault
         if not attempt:
             faults.extend(_fault(model, document, path, detail) for detail in details)
         data = _copy(data)
-        doomed = {_doomed(data, detail["loc"], detail["type"]) for detail in details}
+        doomed = {
+            _doomed(data, detail["loc"], detail["type"]) for detail in details if not _stood_in(data, detail)
+        }
         if () in doomed:
             return None
         for place in sorted(doomed, key=_backwards, reverse=True):
             _prune(data, place, document.kept, path)
     return None
+
+
+_STAND_INS = {"spotsafe": 1, "team": "unknown", "owner": "unknown"}
+
+
+def _stood_in(data: Any, detail: Any) -> bool:
+    """Whether a key missing at the top could be given a stand-in, so that the rest is still checked."""
+    loc = detail["loc"]
+    if detail["type"] != "missing" or len(loc) != 1 or loc[0] not in _STAND_INS:
+        return False
+    data[loc[0]] = _STAND_INS[loc[0]]
+    return True
 
 
 def _backwards(path: Path) -> list[tuple[int, str]]:
@@ -63,9 +77,8 @@ def _real(data: Any, loc: Iterable[str | int]) -> tuple[Path, bool]:
     path: Path = ()
     whole = True
     for key in loc:
-        if isinstance(data, dict) and key in data:
-            data, path = data[key], (*path, key)
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+        inside = key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int)
+        if inside and (isinstance(data, dict) or int(key) < len(data)):
             data, path = data[key], (*path, key)
         else:
             whole = False

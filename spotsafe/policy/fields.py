@@ -71,7 +71,7 @@ def _labels(value: object) -> list[str]:
 
 
 def _action(value: object) -> Action:
-    words = value if isinstance(value, list) else [value]
+    words: list[Any] = value if isinstance(value, list) else [value]
     for word in words:
         if word not in ACTION_WORDS:
             close = nearest(word, list(ACTION_WORDS)) or f"known are {', '.join(ACTION_WORDS)}"
@@ -94,7 +94,7 @@ def _canary(value: object) -> Any:
 
 
 _ACTION_WORD = {"enum": list(ACTION_WORDS)}
-_ACTION_SCHEMA = {"anyOf": [_ACTION_WORD, {"type": "array", "items": _ACTION_WORD, "minItems": 1}]}
+ACTION_SCHEMA = {"anyOf": [_ACTION_WORD, {"type": "array", "items": _ACTION_WORD, "minItems": 1}]}
 _DURATION_SCHEMA = {"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"const": 0}]}
 _LABEL_SCHEMA = {
     "anyOf": [
@@ -129,7 +129,7 @@ LabelPatterns = Annotated[
     BeforeValidator(_labels),
     WithJsonSchema({"anyOf": [_LABEL_SCHEMA, {"type": "array", "items": _LABEL_SCHEMA, "minItems": 1}]}),
 ]
-ActionField = Annotated[Any, BeforeValidator(_action), WithJsonSchema(_ACTION_SCHEMA)]
+ActionField = Annotated[Any, BeforeValidator(_action), WithJsonSchema(ACTION_SCHEMA)]
 ModeField = Annotated[Any, BeforeValidator(_canary), WithJsonSchema(_MODE_SCHEMA)]
 
 

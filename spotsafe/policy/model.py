@@ -5,11 +5,22 @@ The descriptions are the manifest reference (:mod:`spotsafe.policy.reference`) a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from spotsafe.policy.fields import (
+    ACTION_SCHEMA,
     LANGUAGE,
     RULE_ID,
     SURFACE_NAME,
@@ -40,8 +51,34 @@ class Strict(BaseModel):
     )
 
 
-class PartModel(Strict):
+class Shortened(Strict):
+    """A mapping that may be written as the value of its one main key."""
+
+    short_key: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def short(cls, value: Any) -> Any:
+        return _short(value, cls.short_key)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        generated = handler(core_schema)
+        whole = handler.resolve_ref_schema(generated)
+        full = {key: value for key, value in whole.items() if key != "description"}
+        short = {k: v for k, v in full["properties"][cls.short_key].items() if k not in ("default", "title")}
+        described = whole.get("description", "")
+        whole.clear()
+        whole.update({"description": described, "anyOf": [short, full]})
+        return generated
+
+
+class PartModel(Shortened):
     """One part of the content. Short: `body: text`."""
+
+    short_key: ClassVar[str] = "type"
 
     type: Literal["text", "image", "audio", "video"]
     """What kind of content it is. Audio and video are never checked inside a request: they make the
@@ -49,28 +86,22 @@ class PartModel(Strict):
     optional: bool = False
     """Whether the part may be absent."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def short(cls, value: Any) -> Any:
-        return _short(value, "type")
 
-
-class ContextModel(Strict):
+class ContextModel(Shortened):
     """One context field that callers pass and `when` may read. Short: `market: string`."""
+
+    short_key: ClassVar[str] = "type"
 
     type: Literal[CONTEXT_TYPES]  # type: ignore[valid-type]  # one source for the words
     """Its type; `strings` is a list of strings."""
     record: bool = False
     """Whether decision events carry its value. Nothing of the context is recorded otherwise."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def short(cls, value: Any) -> Any:
-        return _short(value, "type")
 
-
-class IfMissing(Strict):
+class IfMissing(Shortened):
     """What happens where a detector cannot give a label, by cause. Short: `if_missing: hold` for all."""
+
+    short_key: ClassVar[str] = "default"
 
     default: ActionField = None
     """For every cause not named here, and where `when` cannot be told because a context field is missing."""
@@ -82,11 +113,6 @@ class IfMissing(Strict):
     """The detector does not read this kind of part."""
     size: ActionField = None
     """The part is too large for the detector."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def short(cls, value: Any) -> Any:
-        return _short(value, "default")
 
 
 class RuleModel(Strict):
@@ -175,6 +201,14 @@ class ExampleModel(BaseModel):
 OnFailure = Annotated[
     dict[Annotated[str, BeforeValidator(label_key)], ActionField],
     BeforeValidator(lambda value: _short(value, "default")),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                ACTION_SCHEMA,
+                {"type": "object", "additionalProperties": ACTION_SCHEMA, "minProperties": 1},
+            ]
+        }
+    ),
 ]
 
 
@@ -298,3 +332,5 @@ class PlatformModel(Strict):
     """Waivers in force until they end."""
     baselines: list[BaselineModel] = []
     """Baselines of the platform; each extends a shipped one."""
+    services: list[str] = []
+    """The reporting units that exist. Lint warns of surfaces that name another one."""

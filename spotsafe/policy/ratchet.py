@@ -25,7 +25,8 @@ class Direction(NamedTuple):
     default: Any
 
 
-def _own(values: Sequence[Any]) -> Any:
+def own_value(values: Sequence[Any]) -> Any:
+    """The last one stated: fields without a strict direction."""
     return values[-1]
 
 
@@ -62,9 +63,14 @@ def join_actions(values: Sequence[Action]) -> Action | None:
 _HOLD = HoldPolicy()
 
 RATCHET: tuple[Direction, ...] = (
-    Direction("rules", "rules are added to the baseline's, never edited; all that fire are joined", _own, ()),
     Direction(
-        "mode", "governs the layer's own rules; the baseline's rules keep the baseline's mode", _own, None
+        "rules", "rules are added to the baseline's, never edited; all that fire are joined", own_value, ()
+    ),
+    Direction(
+        "mode",
+        "governs the layer's own rules; the baseline's rules keep the baseline's mode",
+        own_value,
+        None,
     ),
     Direction("on_failure", "the stricter of both, per label", join_actions, None),
     Direction("if_missing", "the stricter of both, per label and cause", join_actions, None),
@@ -74,19 +80,21 @@ RATCHET: tuple[Direction, ...] = (
     Direction("privacy.retain", "the shorter of both", min, 15_552_000.0),
     Direction("privacy.send", "`local` wins: content never leaves the process", _one_of("local"), "service"),
     Direction("hold.on_expiry", "`reject` wins", _one_of("reject"), _HOLD.on_expiry),
-    Direction("hold.keep", "the surface's own", _own, _HOLD.keep),
-    Direction("hold.ttl", "the surface's own", _own, _HOLD.ttl),
+    Direction("hold.keep", "the surface's own", own_value, _HOLD.keep),
+    Direction("hold.ttl", "the surface's own", own_value, _HOLD.ttl),
     Direction("content", "parts are only added", _added_keys, {}),
     Direction("languages", "languages are only added", _added_names, ()),
-    Direction("context", "the surface's own", _own, {}),
-    Direction("audience", "one that the baseline admits; anything else is a fault", _own, None),
-    Direction("decisions", "the platform's alone: teams cannot allow automatic blocks", _own, ()),
+    Direction("context", "the surface's own", own_value, {}),
+    Direction("audience", "one that the baseline admits; anything else is a fault", own_value, None),
+    Direction("decisions", "the platform's alone: teams cannot allow automatic blocks", own_value, ()),
     Direction("notices", "texts are added; a surface may word a key of its baseline anew", _texts, {}),
-    Direction("extends", "the surface's own choice among the baselines that admit its audience", _own, None),
-    Direction("direction", "the surface's own", _own, "input"),
-    Direction("about", "the surface's own", _own, ""),
-    Direction("service", "the surface's own", _own, "main"),
-    Direction("examples", "the surface's own", _own, ()),
+    Direction(
+        "extends", "the surface's own choice among the baselines that admit its audience", own_value, None
+    ),
+    Direction("direction", "the surface's own", own_value, "input"),
+    Direction("about", "the surface's own", own_value, ""),
+    Direction("service", "the surface's own", own_value, "main"),
+    Direction("examples", "the surface's own", own_value, ()),
 )
 """Every field of a surface, once. A test compares it with the model."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -82,6 +81,21 @@ class Rule(NamedTuple):
         return f"{self.source}#{self.id}"
 
 
+class Origin(NamedTuple):
+    """Where a field's effective value comes from: the layer's name or ``default``; *stated* is what the
+    surface itself says, None where it says nothing. Values are as manifests write them."""
+
+    field: str
+    value: str
+    source: str
+    stated: str | None = None
+
+    @property
+    def tightened(self) -> bool:
+        """Whether a baseline is stricter than what the surface states."""
+        return self.stated is not None and self.stated != self.value
+
+
 class Check(NamedTuple):
     """One rule for one label, compiled. *then* is None for an overlay: a surface's stricter failure
     actions on a baseline's rule. *reach* answers the causes of ``if_missing``, *failure* those of
@@ -120,8 +134,8 @@ class SurfacePolicy:
     __slots__ = (
         "about", "audience", "baseline", "broken", "cache_stale", "cache_ttl", "canary", "checks", "clear",
         "content", "context", "deadline", "direction", "gates", "hold", "inapplicable", "labels", "languages",
-        "mode", "name", "notices", "owner", "privacy_send", "quiet", "retain", "rules", "service", "static",
-        "team", "unlinked", "version",
+        "mode", "name", "notices", "origins", "owner", "privacy_send", "quiet", "retain", "rules", "service",
+        "static", "team", "unlinked", "version",
     )  # fmt: skip
 
     name: str
@@ -149,6 +163,7 @@ class SurfacePolicy:
     broken: bool
     baseline: str
     rules: tuple[Rule, ...]
+    origins: tuple[Origin, ...]
     notices: Mapping[str, Mapping[str, str]]
     checks: tuple[Check, ...]
     gates: tuple[tuple[str, float], ...]
@@ -289,8 +304,3 @@ def required_surface(policies: PolicySet, name: str) -> SurfacePolicy:
 def clear_verdicts() -> tuple[Verdict, ...]:
     """One shared verdict "nothing fired" per status, indexed by it."""
     return tuple(Verdict(status=status) for status in Status)
-
-
-def frozen_copy(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A deep copy that later changes of *mapping* do not reach."""
-    return copy.deepcopy(dict(mapping))

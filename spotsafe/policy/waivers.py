@@ -22,6 +22,7 @@ def check_waivers(
     entries: Sequence[Entry],
     baselines: Mapping[str, Baseline],
     surfaces: Sequence[str],
+    *,
     now: float,
     faults: list[Fault],
     warnings: list[Fault],
