@@ -66,7 +66,8 @@ def assemble(
         surfaces[name] = _compiled(name, declared, baselines, waivers, faults)
         warnings.extend(_advice(declared, baselines, surfaces[name], found.services))
         examples[name] = examples_of(declared.layer)
-    floor = compile_surface(FLOOR, baselines[FLOOR], None)
+    alone = {name: compile_surface(name, baseline, None) for name, baseline in baselines.items()}
+    floor = alone[FLOOR]
     return PolicySet(
         _version(floor, surfaces),
         surfaces,
@@ -74,6 +75,7 @@ def assemble(
         waivers=tuple(waivers),
         warnings=tuple(warnings),
         examples=examples,
+        baselines=alone,
     )
 
 

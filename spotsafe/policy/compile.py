@@ -23,7 +23,7 @@ from spotsafe.policy.layers import (
     unknown_action,
 )
 from spotsafe.policy.model import RuleModel, SurfaceModel
-from spotsafe.policy.ratchet import merge
+from spotsafe.policy.ratchet import DIRECTIONS, merge
 from spotsafe.policy.surface import (
     Check,
     Condition,
@@ -151,7 +151,7 @@ def _merged(
 ) -> dict[str, Any]:
     mode, canary = mode_of(None) if surface is None else layers[-1].mode
     content = merge("content", [_parts(layer) for layer in layers])
-    deadline = merge("deadline", stated(layers, "deadline"))
+    deadline = _effective("deadline", layers, surface)
     if any(part.kind in ("audio", "video") for part in content.values()):
         deadline = ASYNC
     return {
@@ -166,11 +166,11 @@ def _merged(
         "mode": mode,
         "canary": canary,
         "deadline": None if deadline == ASYNC else deadline,
-        "cache_ttl": merge("cache.ttl", stated(layers, "cache.ttl")),
-        "cache_stale": merge("cache.stale", stated(layers, "cache.stale")),
-        "privacy_send": merge("privacy.send", stated(layers, "privacy.send")),
-        "retain": merge("privacy.retain", stated(layers, "privacy.retain")),
-        "hold": HoldPolicy(*(merge(f"hold.{f}", stated(layers, f"hold.{f}")) for f in HoldPolicy._fields)),
+        "cache_ttl": _effective("cache.ttl", layers, surface),
+        "cache_stale": _effective("cache.stale", layers, surface),
+        "privacy_send": _effective("privacy.send", layers, surface),
+        "retain": _effective("privacy.retain", layers, surface),
+        "hold": HoldPolicy(*(_effective(f"hold.{f}", layers, surface) for f in HoldPolicy._fields)),
         "service": "main" if surface is None else surface.service,
         "notices": merge("notices", [layer.model.notices for layer in layers]),
         "origins": tuple(_origin(field, layers, surface) for field in ORIGIN_FIELDS),
@@ -186,9 +186,18 @@ ORIGIN_FIELDS = (
 """The fields of one value whose origin is kept."""
 
 
+def _effective(field: str, layers: Sequence[Layer], surface: SurfaceModel | None) -> Any:
+    """The merged value of *field*. A baseline's deadline is a lower limit, not a value of its own: where
+    the surface states none, the default joins."""
+    values = stated(layers, field)
+    if field == "deadline" and (surface is None or surface.deadline is None):
+        values.append(DIRECTIONS[field].default)
+    return merge(field, values)
+
+
 def _origin(field: str, layers: Sequence[Layer], surface: SurfaceModel | None) -> Origin:
     """Where the effective value of *field* comes from: the first layer that states it."""
-    effective = merge(field, stated(layers, field))
+    effective = _effective(field, layers, surface)
     source = next((layer.name for layer in layers if effective in stated([layer], field)), "default")
     own = stated(layers[-1:], field) if surface is not None else []
     return Origin(field, written(effective), source, written(own[0]) if own else None)

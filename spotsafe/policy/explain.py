@@ -177,7 +177,7 @@ def parse_scores(entries: Iterable[str]) -> dict[str, float]:
             score = -1.0
         if not sign or not matching(label) or not 0 <= score <= 1:
             raise ConfigurationError(
-                f"--score {entry[:60]!r}: write LABEL=SCORE with a label of the taxonomy and a score from 0 to 1"
+                f"--score {entry[:60]!r}: write LABEL=SCORE, a label of the taxonomy and a score from 0 to 1"
             )
         scores[label] = score
     return scores

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from spotsafe.policy.model import BaselineModel, ManifestModel, PlatformModel
 
-KINDS = {"manifest": ManifestModel, "baseline": BaselineModel, "platform": PlatformModel}
+KINDS: dict[str, type[BaseModel]] = {
+    "manifest": ManifestModel,
+    "baseline": BaselineModel,
+    "platform": PlatformModel,
+}
 """What a file can be, and the model it is read with."""
 
 

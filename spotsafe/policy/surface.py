@@ -244,7 +244,17 @@ class Example:
 class PolicySet:
     """All surfaces of all manifests, compiled, with the floor for those that have none."""
 
-    __slots__ = ("_broken", "_floor", "_floors", "examples", "surfaces", "version", "waivers", "warnings")
+    __slots__ = (
+        "_baselines",
+        "_broken",
+        "_floor",
+        "_floors",
+        "examples",
+        "surfaces",
+        "version",
+        "waivers",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -255,7 +265,9 @@ class PolicySet:
         waivers: tuple[Waiver, ...] = (),
         warnings: tuple[Fault, ...] = (),
         examples: Mapping[str, tuple[Example, ...]] | None = None,
+        baselines: Mapping[str, SurfacePolicy] | None = None,
     ) -> None:
+        self._baselines = dict(baselines or {})
         self.version = version
         self.surfaces = dict(surfaces)
         self.waivers = waivers
@@ -268,6 +280,16 @@ class PolicySet:
     def surface(self, name: str) -> SurfacePolicy | None:
         """The policy that a manifest declares for *name*, or None."""
         return self.surfaces.get(name)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The names of all baselines, shipped ones first."""
+        return tuple(self._baselines)
+
+    def baseline(self, name: str) -> SurfacePolicy:
+        """A baseline alone (``baseline/public-ugc``), as the policy of a surface that adds nothing to it.
+        KeyError for an unknown name."""
+        return self._baselines[name]
 
     def floor(self, name: str) -> SurfacePolicy:
         """``baseline/floor`` for a surface without a manifest; the same object on every call."""
