@@ -72,8 +72,7 @@ def run_examples(
 
 def _signals(policy: SurfacePolicy, example: Example, detect: Detect | None) -> Signals | None:
     if example.scores is not None or example.missing is not None:
-        parts = tuple(example.content)
-        return scripted_signals(policy, example.scores or {}, example.missing, parts=parts)
+        return scripted_signals(policy, example.scores or {}, example.missing, parts=tuple(example.content))
     if detect is None:
         return None
     parts = [Text(text, key) for key, text in example.content.items()]

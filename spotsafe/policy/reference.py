@@ -136,10 +136,10 @@ def _ratchet() -> str:
     rows = [(f"`{direction.field}`", direction.strict) for direction in RATCHET]
     return (
         "## The ratchet\n\n"
-        "Effective policy = baselines ∪ surface. A surface never edits a baseline's rule; every other field has "
-        "a strict direction. Only a waiver of the platform loosens a baseline's rule, for one surface, until a "
-        "stated instant; a surface that needs another threshold waives the rule and states its own.\n\n"
-        + _table(("field", "how layers join"), rows)
+        "Effective policy = baselines ∪ surface. A surface never edits a baseline's rule; every other field "
+        "has a strict direction. Only a waiver of the platform loosens a baseline's rule, for one surface, "
+        "until a stated instant; a surface that needs another threshold has the rule waived and states its "
+        "own.\n\n" + _table(("field", "how layers join"), rows)
     )
 
 
@@ -151,9 +151,9 @@ def _conditions() -> str:
         "There are `&& || ! == != < <= > >= in + - * / %`, `a ? b : c`, lists, `size(list)`, and on strings "
         "`startsWith`, `endsWith`, `contains`, `matches` (RE2, without classes such as `\\d`, which differ "
         "between libraries). Whole numbers and doubles do not mix: `7` is an int, `7.0` a double.\n\n"
-        "A field that the condition reads and the caller does not pass makes it impossible to tell. Then the "
-        "rule's `if_missing` default applies; where none is stated, labels of severity 3 and 4 hold, and others "
-        "get the rule's own action, at most a hold. Conditions need the extra: `pip install 'spotsafe[cel]'`.\n"
+        "A field that the condition reads and the caller does not pass makes it impossible to tell. Then "
+        "the rule's `if_missing` default applies; where none is stated, labels of severity 3 and 4 hold, "
+        "and others get the rule's own action, at most a hold. Conditions need the extra: `pip install 'spotsafe[cel]'`.\n"
     )
 
 
