@@ -15,6 +15,8 @@ from spotsafe.service.tables import holds
 
 PENDING, RELEASED = HoldState.PENDING.value, HoldState.RELEASED.value
 REJECTED, EXPIRED = HoldState.REJECTED.value, HoldState.EXPIRED.value
+DEFAULT_TTL = 72 * 3600.0
+"""Seconds that a hold lasts whose event does not say: the manifests' default."""
 EXPIRY_NOTE = "released on expiry"
 
 
@@ -65,7 +67,7 @@ def row_for(event: Event, application: str, now: float) -> dict[str, Any] | None
         "reason": hold.get("reason", "policy"),
         "on_expiry": hold.get("on_expiry", "reject"),
         "created_at": event.at,
-        "expires": hold.get("expires", now),
+        "expires": hold.get("expires", now + DEFAULT_TTL),
         "state": PENDING,
         "rules": json.dumps(rules),
     }
