@@ -17,8 +17,10 @@ from spotsafe.core.content import Content, Text
 from spotsafe.core.decision import Decision, Disposition, Status, Verdict
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Clock
+from spotsafe.core.signals import Signals
 from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import adrive, drive
+from spotsafe.guard.steps import Outcome
 from spotsafe.policy.kill import KillSwitch, active_switch
 from spotsafe.policy.surface import SurfacePolicy
 
@@ -180,6 +182,9 @@ class Checks:
         policy = plan.policy
         if policy.broken or plan.primary is None:
             return self._decided(plan, content, what, None)
+        if not content.parts:  # every part was optional and absent: there is nothing that could be missing
+            nothing = Outcome(Signals(), Status.CHECKED)
+            return self._decided(plan, content, what, Result(policy.clear[Status.CHECKED], nothing, content))
         stopped = what.kill is not None and what.kill.stops_surface(policy.name, what.now)
         later = policy.deadline is None or any(part.kind in LATER_KINDS for part in content)
         if not (later or stopped or plan.shadowed) or self._is_cached(plan, content, what):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -45,6 +45,9 @@ _BROKEN = (
 )  # fmt: skip
 
 
+_LoopPool = tuple[httpcore.AsyncConnectionPool, AsyncGenerator[None, None]]
+
+
 class Exchange:
     """The connections to one service. *transport* replaces the network (an ``httpx`` transport).
 
@@ -76,7 +79,8 @@ class Exchange:
         self._until = Until()
         self._resolver = Resolver(self._monotonic)
         self._sync: httpcore.ConnectionPool | None = None
-        self._async: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._async: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopPool]
+        self._async = weakref.WeakKeyDictionary()
 
     def after_fork(self) -> None:
         """In a forked child: connections anew. The parent's are kept, unused, so that the child's garbage
@@ -143,7 +147,7 @@ class Exchange:
             return Failed(Failure.CONNECT)
 
     async def _apost(self, request: httpcore.Request) -> Answer | Failed:
-        response = await self._apool().handle_async_request(request)
+        response = await (await self._apool()).handle_async_request(request)
         pieces, size = [], 0
         try:
             async for piece in response.aiter_stream():
@@ -188,14 +192,20 @@ class Exchange:
             self._sync = httpcore.ConnectionPool(**self._options(), network_backend=backend)
         return self._sync
 
-    def _apool(self) -> httpcore.AsyncConnectionPool:
+    async def _apool(self) -> httpcore.AsyncConnectionPool:
         loop = asyncio.get_running_loop()
-        pool: httpcore.AsyncConnectionPool | None = self._async.get(loop)
-        if pool is None:
-            pool = httpcore.AsyncConnectionPool(
-                **self._options(), network_backend=ResolvingBackend(self._resolver)
-            )
-            self._async[loop] = pool
+        found = self._async.get(loop)
+        if found is not None:
+            return found[0]
+        for other in tuple(self._async):
+            if other.is_closed():
+                self._async.pop(other, None)
+        pool = httpcore.AsyncConnectionPool(
+            **self._options(), network_backend=ResolvingBackend(self._resolver)
+        )
+        end = _closed_with_its_loop(pool)
+        self._async[loop] = (pool, end)
+        await anext(end)
         return pool
 
     def _options(self) -> dict[str, Any]:
@@ -212,6 +222,15 @@ class Exchange:
         pool, self._sync = self._sync, None
         if pool is not None:
             pool.close()
+
+
+async def _closed_with_its_loop(pool: httpcore.AsyncConnectionPool) -> AsyncGenerator[None, None]:
+    """Once started, closes *pool* when its loop shuts down its generators, as ``asyncio.run`` does last:
+    the one hook that asyncio has for the end of a loop."""
+    try:
+        yield
+    finally:
+        await pool.aclose()
 
 
 def _answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer | Failed:
