@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from spotsafe.core.receipts import Receipt
@@ -35,6 +35,9 @@ class SurfaceBlocked(SpotsafeError):
         self.remedy = "Change the content and send it again, or appeal with the decision id."
         super().__init__(notice or f"This content cannot be published (decision {decision_id}).")
 
+    def __reduce__(self) -> tuple[Any, ...]:  # the default would call the class with the message alone
+        return type(self), (self.surface, self.decision_id, self.notice)
+
 
 class SurfaceHeld(SpotsafeError):
     """The content is held; the handler has not run. ``receipt`` asks for the verdict later and resumes."""
@@ -46,6 +49,9 @@ class SurfaceHeld(SpotsafeError):
         self.notice = notice
         self.remedy = "Keep the draft and ask for the verdict with the receipt."
         super().__init__(notice or f"This content is held for a check (decision {decision_id}).")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.surface, self.decision_id, self.receipt, self.notice)
 
 
 class Fault(NamedTuple):

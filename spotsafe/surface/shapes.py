@@ -187,8 +187,8 @@ class Record:
 
     def fields_of(self, value: object) -> Mapping[str, Shape]:
         kind = type(value)
-        if kind is self.cls or self._refine is None or not issubclass(kind, self.cls):
-            return self.fields
+        if kind is self.cls or kind is dict or self._refine is None or not issubclass(kind, self.cls):
+            return self.fields  # a typed dict is a plain dict at run time and knows no subclass
         known = self._variants.get(kind)
         if known is None:
             known = self._variants[kind] = self._refine(kind)
