@@ -21,7 +21,7 @@ def reference(document: Mapping[str, Any]) -> str:
     info = document["info"]
     return (
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f'<p class="dim">{escape(info["description"])} <a href="/openapi.json">openapi.json</a></p>'
+        f'<p class="dim">{escape(info["description"]).replace("`", "")} <a href="/openapi.json">openapi.json</a></p>'
         f"<h2>Operations</h2>{operations}<h2>Schemas</h2>{schemas}"
     )
 
