@@ -287,5 +287,16 @@ def _row_json(row: SurfaceRow) -> dict[str, Any]:
 
 
 def _row_from(value: Mapping[str, Any]) -> SurfaceRow:
-    fields = (value[name] for name in SurfaceRow._fields)
-    return SurfaceRow._make(tuple(field) if isinstance(field, list) else field for field in fields)
+    """The row in *value*; ValueError where a field is of another type than ours."""
+    values = (value[name] for name in SurfaceRow._fields)
+    row = SurfaceRow._make(tuple(field) if isinstance(field, list) else field for field in values)
+    for name, field, model in zip(SurfaceRow._fields, row, _surface_row(("", "", ""), _Found()), strict=True):
+        number = isinstance(field, int | float)
+        if not (number or field is None if model is None else isinstance(field, type(model))):
+            raise ValueError(f"this is not an adoption table ({name})")
+    shares: list[Any] = [*row.statuses.values(), *row.dispositions.values()]
+    waivers = [w.get("ends") if isinstance(w, dict) else "" for w in row.waivers]
+    numbers = all(n is None or isinstance(n, int | float) for n in [*shares, *waivers])
+    if not numbers or row.unlinked not in ("", "code", "manifest"):
+        raise ValueError("this is not an adoption table (shares, waivers, unlinked)")
+    return row

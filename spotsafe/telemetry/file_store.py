@@ -316,9 +316,20 @@ def read_bodies(path: Path) -> Iterator[str]:
     Raises ``FileNotFoundError``, ``sqlite3.Error``."""
     if not path.is_file():
         raise FileNotFoundError(path)
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
-        for (body,) in db.execute("SELECT body FROM events UNION ALL SELECT body FROM aside"):
+        yield from _bodies(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        # A copy in a directory where the log's index cannot be made: nobody writes to it either.
+        yield from _bodies(path, "mode=ro&immutable=1")
+
+
+def _bodies(path: Path, how: str) -> Iterator[str]:
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS)
+    try:
+        rows = db.execute("SELECT body FROM events UNION ALL SELECT body FROM aside")
+        for (body,) in rows:
             yield str(body)
     finally:
         db.close()

@@ -63,7 +63,8 @@ heads = {
 decisions = fixed_dictionaries({
     **heads, "kind": just("decision"), "surface": sampled_from(["s1", "s2"]),
     "team": sampled_from(["t1", ""]), "status": sampled_from(STATUSES),
-    "disposition": sampled_from(DISPOSITIONS), "mode": sampled_from(MODES), "queued": booleans(), "failed_open": booleans(),
+    "disposition": sampled_from(DISPOSITIONS), "mode": sampled_from(MODES),
+    "queued": booleans(), "failed_open": booleans(),
     "latency_ms": floats(0, 1000),
     "would": one_of(none(), builds(lambda d: {"disposition": d, "effects": []}, sampled_from(DISPOSITIONS))),
     "kill_switch": sampled_from([None, "process"]), "waivers": lists(sampled_from(["w1", "w2"]), max_size=2),

@@ -1,0 +1,40 @@
+"""The reference of names is generated from code and is never stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import spotsafe
+from spotsafe.telemetry.adoption import DISPOSITIONS, STATUSES
+from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, render, tables
+
+PAGE = Path(spotsafe.__file__).parent.parent / "docs" / "telemetry.md"
+
+
+def test_the_page_shows_what_the_code_has() -> None:
+    """Run ``python -m spotsafe.telemetry.catalogue docs/telemetry.md`` when this fails."""
+    text = PAGE.read_text("utf-8")
+    assert render(text) == text
+
+
+def test_every_generated_table_is_on_the_page() -> None:
+    """No name is documented nowhere."""
+    text = PAGE.read_text("utf-8")
+    for name, table in tables().items():
+        assert f"<!-- table: {name} -->\n{table}\n<!-- end -->" in text
+
+
+def test_a_stale_table_is_replaced() -> None:
+    """Rendering puts the current tables between the marks and leaves the rest alone."""
+    stale = "\n".join(
+        f"before\n<!-- table: {name} -->\nstale words\n<!-- end -->\nafter" for name in tables()
+    )
+    fresh = render(stale)
+    assert "stale words" not in fresh
+    assert fresh.count("before") == fresh.count("after") == len(tables())
+
+
+def test_attribute_values_list_every_word() -> None:
+    """The closed sets are shown in full."""
+    assert ATTRIBUTE_VALUES["status"].split(", ") == list(STATUSES)
+    assert ATTRIBUTE_VALUES["disposition"].split(", ") == list(DISPOSITIONS)
