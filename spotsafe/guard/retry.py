@@ -22,27 +22,33 @@ MEANINGFUL = 0.020
 
 
 class RetryBudget:
-    """A token bucket: a retry costs one token, an answered request earns a tenth of one.
+    """A token bucket: a retry costs one token, *answers* answered requests earn one.
 
     In an outage the retries of one client add at most a tenth to its requests.
     """
 
-    __slots__ = ("capacity", "earn", "tokens")
+    __slots__ = ("_answers", "_parts", "capacity")
 
-    def __init__(self, capacity: float = 10.0, earn: float = 0.1) -> None:
+    def __init__(self, capacity: int = 10, answers: int = 10) -> None:
         self.capacity = capacity
-        self.earn = earn
-        self.tokens = capacity
+        self._answers = answers
+        self._parts = capacity * answers  # whole numbers: tenths of a token would not add up to one
+
+    @property
+    def tokens(self) -> float:
+        """Retries that may be made now."""
+        return self._parts / self._answers
 
     def spend(self) -> bool:
         """Take one token; False when there is none."""
-        if self.tokens < 1.0:
+        if self._parts < self._answers:
             return False
-        self.tokens -= 1.0
+        self._parts -= self._answers
         return True
 
     def reward(self) -> None:
-        self.tokens = min(self.capacity, self.tokens + self.earn)
+        """Count one answered request."""
+        self._parts = min(self.capacity * self._answers, self._parts + 1)
 
 
 class Gate:

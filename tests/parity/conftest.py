@@ -125,7 +125,8 @@ def client_for(manifest: Path) -> Iterator[Callable[..., Client]]:
 
     def make(**options: Any) -> Client:
         settings: dict[str, Any] = {
-            "manifests": manifest, "telemetry": False, "environ": {}, "tenant_key": "0" * 32, "fallback": None,
+            "manifests": manifest, "telemetry": False, "environ": {}, "tenant_key": "0" * 32,
+            "fallback": None,
         }  # fmt: skip
         client = Client(**{**settings, **options})
         client.start()
