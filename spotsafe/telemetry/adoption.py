@@ -217,12 +217,19 @@ class AdoptionState:
         return sorted(self._rows.values())
 
     def prune(self, now: float, *, days: int) -> None:
-        """Forget days before the last *days*, and processes that are no longer alive."""
+        """Forget days before the last *days*, and processes that are no longer alive with what only they
+        declare. A living process keeps its registration, however old."""
         first = datetime.fromtimestamp(max(0.0, now - days * 86_400.0), UTC).strftime("%Y-%m-%d")
-        oldest = now - ALIVE_SECONDS
+        alive = {key[1:6] for key, row in self._rows.items()
+                 if key.name == "alive" and row.at >= now - ALIVE_SECONDS}  # fmt: skip
+        declared = {(key.app, key.environment, f"declares.{row.text}") for key, row in self._rows.items()
+                    if key.name.startswith("register.") and key[1:6] in alive}  # fmt: skip
         self._rows = {
-            key: row for key, row in self._rows.items() if (key.day >= first if key.day else row.at >= oldest)
-        }
+            key: row
+            for key, row in self._rows.items()
+            if (key.day >= first if key.day
+                else key[1:6] in alive or (key.app, key.environment, key.name) in declared)
+        }  # fmt: skip
 
     def to_json(self) -> list[list[Any]]:
         """JSON: one array per row, the key's fields first."""

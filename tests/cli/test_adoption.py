@@ -75,7 +75,8 @@ def test_an_outbox_file_shows_every_column_for_people(outbox: Path, capsys: Any)
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
         "podcasts", "comments.create", "profile.edit", "no code", "no manifest",
-        "checked >99%", "unchecked <1%", "block <1%", "1.2.3", "0.258", "Apart: ci, test and demo", "baseline/public-ugc#profanity", "in 3 d",
+        "checked >99%", "unchecked <1%", "block <1%",
+        "1.2.3", "0.258", "Apart: ci, test and demo", "baseline/public-ugc#profanity", "in 3 d",
         "surface:comments.create", "api lost events that are not in this table: 7 full",
         "dm.send (production) runs under the floor alone: declare it in a manifest",
         "comments.create (production) let 1 content(s) through unchecked after a failure",

@@ -346,7 +346,7 @@ def test_pruning_forgets_old_days_and_dead_processes(report: Any, clock: Any) ->
     records = [
         *registered(clock, SurfaceEntry("a", "t"), at=NOW - 30 * DAY, instance=b"\x09"),
         report(at=NOW - 30 * DAY, identity=Identity("api", entropy=lambda n: b"\x09" * n)),
-        *registered(clock, SurfaceEntry("comments.create", "podcasts")),
+        *registered(clock, SurfaceEntry("comments.create", "podcasts"), at=NOW - 20 * DAY),
         report(),
     ]
     state = state_of(records)

@@ -27,11 +27,11 @@ def test_every_generated_table_is_on_the_page() -> None:
 def test_a_stale_table_is_replaced() -> None:
     """Rendering puts the current tables between the marks and leaves the rest alone."""
     stale = "\n".join(
-        f"before\n<!-- table: {name} -->\nstale words\n<!-- end -->\nafter" for name in tables()
+        f"kept above\n<!-- table: {name} -->\nstale words\n<!-- end -->\nkept below" for name in tables()
     )
     fresh = render(stale)
     assert "stale words" not in fresh
-    assert fresh.count("before") == fresh.count("after") == len(tables())
+    assert fresh.count("kept above") == fresh.count("kept below") == len(tables())
 
 
 def test_attribute_values_list_every_word() -> None:
