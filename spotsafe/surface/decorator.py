@@ -65,6 +65,8 @@ def safe_surface(
 def _decorated(handler: Any, options: Options, frame: types.FrameType | None) -> Any:
     if isinstance(handler, (classmethod, staticmethod)):
         return type(handler)(_decorated(handler.__func__, options, frame))
+    if isinstance(handler, types.MethodType):
+        return types.MethodType(_decorated(handler.__func__, options, frame), handler.__self__)
     if not isinstance(handler, types.FunctionType):
         raise ConfigurationError(_refusal(handler, options.surface))
     refuse_registered(handler, options.surface, frame)

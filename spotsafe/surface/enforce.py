@@ -51,8 +51,11 @@ def redactions(decision: Decision, content: Content) -> Mapping[str, Part]:
     """Parts of *content* as the decision's redaction left them, by name; empty where nothing changed."""
     if _REDACT not in decision.verdict.effects or decision.content is None:
         return {}
+    from spotsafe.surface.folding import FoldedContent
+
+    joined = content.redacted(decision.verdict.edits) if isinstance(content, FoldedContent) else {}
     before = {part.name: part for part in content}
-    return {
+    return joined | {
         part.name: part
         for part in decision.content
         if part.name in before and part.data != before[part.name].data

@@ -90,7 +90,7 @@ class Plan:
                 self.handler.signature.bind(*args, **kwargs)
                 raise ConfigurationError(f"{self.handler.where}: parameter {root!r} was not passed")
             shape.collect(value, name, "", parts)
-        return Content(parts.found, self.policy.languages)
+        return parts.content(self.policy.languages)
 
     def edited(self, args: tuple[Any, ...], kwargs: dict[str, Any], edits: Mapping[str, Part]) -> Call:
         """The call with redacted content; the caller's objects stay as they are."""
@@ -109,7 +109,8 @@ def compile_plan(handler: Handler, policy: SurfacePolicy) -> Plan:
     """The plan of *handler* under *policy*. ConfigurationError where hints cannot be resolved, where
     manifest and annotations disagree, or where there is nothing to check."""
     hints = handler.hints()
-    annotated = _annotated(handler, hints, "generated" if handler.direction == "tool" else "user")
+    said = handler.direction or policy.direction
+    annotated = _annotated(handler, hints, "generated" if said == "tool" else "user")
     direction = _direction(handler, policy, annotated, hints.get("return"))
     if direction == "output":
         _no_content_in(annotated, handler)

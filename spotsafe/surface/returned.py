@@ -36,7 +36,7 @@ class Answer:
         parts = Parts(self._names)
         for _, shape, name in self._carriers:
             shape.collect(value, name, "", parts)
-        return Content(parts.found, self._languages)
+        return parts.content(self._languages)
 
     def edited(self, value: Any, edits: Mapping[str, Part]) -> Any:
         """*value* with redacted content, as a copy."""

@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
-from spotsafe.core.content import PART_TYPES, Part
+from spotsafe.core.content import PART_TYPES, Content, Part
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.copies import with_fields, with_items
 
 MAX_DEPTH = 32
 """Levels of nesting that are followed: JSON of a sane product is far below, a cycle is not."""
+
+FEW = 32
+"""Parts that fit into one request (``core.wire.MAX_PARTS``, which is not imported until there are more)."""
 
 _ABSENT = object()
 
@@ -31,6 +34,15 @@ class Parts:
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
         self.found: list[Part] = []
+
+    def content(self, languages: Sequence[str]) -> Content:
+        """What was collected, as one content; long lists are folded into what one request may carry."""
+        if len(self.found) <= FEW:
+            return Content(self.found, languages)
+        from spotsafe.core.wire import MAX_PARTS
+        from spotsafe.surface.folding import folded
+
+        return folded(self.found, languages, MAX_PARTS)
 
 
 class Edits:

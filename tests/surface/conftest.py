@@ -17,23 +17,34 @@ RULES = """
 """
 
 SURFACES = {
-    "comments.create": "direction: input\n    content: {body: text}\n    context: {age: int}\n    languages: [en, de]",
-    "comments.nested": "direction: input\n    content: {payload.body: text}",
-    "posts.create": "direction: input\n    content: {title: text, tags: text, cover: {type: image, optional: true}}",
-    "anything": "direction: input",
-    "answers": "direction: output",
-    "answers.named": "direction: output\n    content: {answer: text}",
-    "chat": "direction: both\n    content: {prompt: text, answer: text}",
-    "tools.call": "direction: tool",
-}
+    "comments.create": [
+        "direction: input",
+        "content: {body: text}",
+        "context: {age: int}",
+        "languages: [en, de]",
+    ],
+    "comments.nested": ["direction: input", "content: {payload.body: text}"],
+    "anything": ["direction: input"],
+    "answers": ["direction: output"],
+    "answers.named": ["direction: output", "content: {answer: text}"],
+    "chat": ["direction: both", "content: {prompt: text, answer: text}"],
+    "tools.call": ["direction: tool"],
+}  # fmt: skip
 
 
-def manifest(surfaces: dict[str, str] = SURFACES) -> str:
-    head = "spotsafe: 1\nteam: surfaces\nowner: surfaces@example.com\nextends: baseline/floor\nsurfaces:\n"
-    body = "".join(
-        f"  {name}:\n    about: A test\n    audience: public\n    {fields}{RULES}" for name, fields in surfaces.items()
-    )
-    return head + body
+def manifest() -> str:
+    lines = [
+        "spotsafe: 1",
+        "team: surfaces",
+        "owner: surfaces@example.com",
+        "extends: baseline/floor",
+        "surfaces:",
+    ]
+    for name, fields in SURFACES.items():
+        lines += [f"  {name}:", "    about: A test", "    audience: public"]
+        lines += [f"    {field}" for field in fields]
+        lines.append(RULES)
+    return "\n".join(lines)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ async def _all(stream: AsyncIterator[str]) -> list[str]:
 RUNNERS: dict[Callable[..., Any], Callable[[Any], str]] = {
     plain: lambda result: result,
     coroutine: asyncio.run,
-    generator: lambda result: "".join(result),
+    generator: "".join,
     async_generator: lambda result: "".join(asyncio.run(_all(result))),
 }
 each_kind = pytest.mark.parametrize("handler", list(RUNNERS), ids=lambda h: h.__name__)
@@ -120,11 +120,13 @@ def test_methods_are_guarded(name: str, spotsafe_client: Client, spotsafe_detect
 
 
 @pytest.mark.parametrize(
-    "thing", [property(lambda self: 1), Service, functools.partial(plain), len, 3], ids=lambda t: type(t).__name__
+    "thing",
+    [property(lambda self: 1), Service, functools.partial(plain), len, 3],
+    ids=lambda t: type(t).__name__,
 )
 def test_what_cannot_be_guarded_is_refused(thing: Any) -> None:
     """Anything but a function is a ConfigurationError that says what to decorate instead."""
-    with pytest.raises(ConfigurationError, match="decorat|put it"):
+    with pytest.raises(ConfigurationError, match=r"decorat|put it"):
         safe_surface("comments.create")(thing)
 
 
@@ -258,9 +260,7 @@ def test_subjects_are_read_by_path(spotsafe_client: Client, monkeypatch: pytest.
         def __init__(self, identifier: object) -> None:
             self.id = identifier
 
-    @safe_surface(
-        "comments.create", actor="author.id", item="meta.comment", context={"age": "author.age"}
-    )
+    @safe_surface("comments.create", actor="author.id", item="meta.comment", context={"age": "author.age"})
     def create(author: Any, meta: Any, body: Annotated[str, Text], age: int = 3) -> None:
         pass
 
