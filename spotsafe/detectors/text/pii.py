@@ -22,8 +22,8 @@ NEAR = 40
 
 
 class PiiFinding(NamedTuple):
-    """*kind*: email, phone, card, iban, ip, ssn, national_id, document, address, wallet, secret, birth_date or
-    geo; half-open code-point offsets in the text; score in [0, 1] (checksum valid: about 0.95 and above)."""
+    """*kind*: one of :data:`KINDS`; half-open code-point offsets in the text; score in [0, 1]
+    (checksum valid: about 0.95 and above)."""
 
     kind: str
     start: int
@@ -32,7 +32,8 @@ class PiiFinding(NamedTuple):
 
 
 KINDS = (
-    "address", "birth_date", "card", "document", "email", "geo", "iban", "ip", "national_id", "phone", "secret",
+    "address", "birth_date", "card", "document", "email", "geo", "iban", "ip", "national_id", "phone",
+    "secret",
     "ssn", "wallet",
 )  # fmt: skip
 
@@ -147,7 +148,7 @@ _CHECKSUM_ALONE = frozenset(("dni", "codice_fiscale", "nir", "nino"))
 
 
 def _national_ids(text: str) -> Iterator[PiiFinding]:
-    """Numbers with a checksum; those that any long number may satisfy only with their usual signs or words."""
+    """Numbers with a checksum; those that any long number may satisfy only with their signs or words."""
     for kind, pattern in patterns.NATIONAL.items():
         valid = _UNCHECKED_KINDS.get(kind) or getattr(checks, kind)
         for match in pattern.finditer(text):
@@ -207,7 +208,7 @@ def _geos(text: str) -> Iterator[PiiFinding]:
 
 
 def _addresses(text: str) -> Iterator[PiiFinding]:
-    """A street with a number: doubtful alone (it may be a title), likely with words, surer with a postcode."""
+    """A street with a number: doubtful alone (it may be a title), likely with words, sure with a postcode."""
     for pattern in places.STREETS:
         for match in pattern.finditer(text):
             start, end = match.span()
@@ -217,6 +218,15 @@ def _addresses(text: str) -> Iterator[PiiFinding]:
             if tail is not None:
                 end, score = tail.end(), 0.8
             yield PiiFinding("address", start, end, min(score + 0.25, 0.9) if spoken else score)
+
+
+def _stated_places(text: str) -> Iterator[PiiFinding]:
+    """What the text itself calls an address, up to its last number."""
+    for match in places.STATED.finditer(text):
+        start = match.start("place")
+        numbered = places.LAST_NUMBER.match(match["place"])
+        if numbered is not None and any(map(str.isalpha, numbered.group())) and numbered.end() > 6:
+            yield PiiFinding("address", start, start + numbered.end(), 0.7)
 
 
 def _secrets(text: str) -> Iterator[PiiFinding]:
@@ -261,11 +271,12 @@ def _words(parts: Sequence[str]) -> Callable[[str], object]:
 
     def look(text: str) -> object:
         small = text.lower()
-        return any([part in small for part in parts])
+        return any(part in small for part in parts)
 
     return look
 
 
+_DIGIT = re.compile("[0-9]")
 _Finder = Callable[[str], Iterable[PiiFinding]]
 # A cheap look first, then the patterns that need what it looked for.
 _STAGES: Sequence[tuple[Callable[[str], object], tuple[_Finder, ...]]] = (
@@ -277,7 +288,8 @@ _STAGES: Sequence[tuple[Callable[[str], object], tuple[_Finder, ...]]] = (
     (patterns.IBAN_HEAD.search, (_ibans,)),
     (_words(patterns.BIRTH_GATE), (_births,)),
     (_words(patterns.DOCUMENT_GATE), (_documents,)),
-    (places.GATE.search, (_addresses,)),
+    (places.may_have_street, (_addresses,)),
+    (lambda text: _DIGIT.search(text) and places.may_state_place(text), (_stated_places,)),
     (patterns.TOKEN.search, (_secrets, _wallets)),
     (lambda text: "-----BEGIN" in text, (_private_keys,)),
     (_words(patterns.PASSWORD_GATE), (_passwords,)),

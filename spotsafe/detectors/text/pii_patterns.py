@@ -22,11 +22,12 @@ TOKEN = re.compile(r"[A-Za-z0-9_+/=-]{20}")
 
 IP_GATE = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.|:[0-9A-Fa-f]{0,4}:")
 NATIONAL_GATE = re.compile(
-    r"[0-9](?:[ ()./-]{0,3}[0-9]){8}|[0-9]{7}|[0-9] ?[A-Da-d]\b|[A-Za-z]{6}[0-9]{2}[A-Za-z]"
+    r"[0-9](?:(?:[ ()./-]{0,3}[0-9]){8}|[0-9]{6}| ?[A-Da-d]\b|[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]{3})"
 )
-GEO_GATE = re.compile(r"[0-9]\.[0-9]{4}|\u00b0")
+GEO_GATE = re.compile(r"[0-9]\.[0-9]{4,15} ?[,;/]|[0-9] ?°")
 BIRTH_GATE = (
-    "born", "birth", "dob", "d.o.b", "geb", "né", "nac", "nasc", "nat", "född", "urodz", "рожд", "родил", "年月日",
+    "born", "birth", "dob", "d.o.b", "geb", "né", "nac", "nasc", "nat", "född", "urodz", "рожд", "родил",
+    "年月日",
     "出生", "생년",
 )  # fmt: skip
 DOCUMENT_GATE = (
@@ -38,7 +39,8 @@ PASSWORD_GATE = ("passw", "passp", "contrase", "senha", "mot de pas")
 
 EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[\w-]{1,63}\.){1,6}[^\W\d_][\w-]{1,23}(?![\w@])"
-    r"|(?<![\w.%+-])[\w.%+-]{1,64} ?[(\[] ?at ?[)\]] ?[\w-]{1,63}(?: ?[(\[] ?(?:dot|\.) ?[)\]] ?|\.)[A-Za-z]{2,24}\b"
+    r"|(?<![\w.%+-])[\w.%+-]{1,64} ?[(\[] ?at ?[)\]] ?[\w-]{1,63}(?: ?[(\[] ?(?:dot|\.) ?[)\]] ?"
+    r"|\.)[A-Za-z]{2,24}\b"
 )
 ROLE = re.compile(
     r"(?:no-?reply|info|support|contact|kontakt|hello|help|press|office|admin|webmaster|sales)\b", re.I
@@ -46,7 +48,7 @@ ROLE = re.compile(
 RESERVED_DOMAIN = re.compile(r"[@.](?:example\.(?:com|org|net)|test|invalid|localhost)$", re.I)
 
 PHONE = re.compile(
-    r"(?<![\w.,/:=#$€£%+-])(?:\+|00)?\(?\+?[0-9](?:[ ().\-/]{0,3}[0-9]){6,14}"
+    r"(?<![\w/:=#$€£%+-])(?<![0-9][.,])(?:\+|00)?\(?\+?[0-9](?:[ ().\-/]{0,3}[0-9]){6,14}"
     r"(?: ?(?:x|ext\.? ?)[0-9]{1,6})?(?![\w%€$£]|[.,:/-][0-9])"
 )
 CARD = re.compile(r"(?<![\w.+-])[0-9](?:[ -]?[0-9]){11,18}(?![\w]|[.-][0-9])")
@@ -56,7 +58,8 @@ IPV4 = re.compile(r"(?<![\w.-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w-]|\.[0-9])")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 GEO = re.compile(
     r"(?<![\w.,])-?[0-9]{1,2}\.[0-9]{4,15} ?[,;/] ?-?[0-9]{1,3}\.[0-9]{4,15}(?![\w.]?[0-9])"
-    r"|(?<![\w.])[0-9]{1,2} ?° ?[0-9]{1,2} ?['′] ?(?:[0-9.]{1,8} ?[\"″] ?)?[NS][ ,;/]{0,3}[0-9]{1,3} ?° ?[0-9]{1,2}"
+    r"|(?<![\w.])[0-9]{1,2} ?° ?[0-9]{1,2} ?['′] ?"
+    r"(?:[0-9.]{1,8} ?[\"″] ?)?[NS][ ,;/]{0,3}[0-9]{1,3} ?° ?[0-9]{1,2}"
     r" ?['′] ?(?:[0-9.]{1,8} ?[\"″] ?)?[EWO]\b"
 )
 
@@ -68,10 +71,12 @@ NATIONAL: dict[str, re.Pattern[str]] = {
     ),
     "cpf": re.compile(r"(?<![\w.-])[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}(?![\w.-]?[0-9])"),
     "nino": re.compile(
-        r"(?<!\w)(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?!\w)"
+        r"(?<!\w)(?!BG|GB|NK|KN|TN|NT"
+        r"|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?!\w)"
     ),
     "nir": re.compile(
-        r"(?<![\w-])[1278] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?!\w)"
+        r"(?<![\w-])[1278] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}"
+        r"|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?!\w)"
     ),
     "bsn": re.compile(r"(?<![\w.-])[0-9]{4}[. ]?[0-9]{2}[. ]?[0-9]{3}(?![\w]|[.-][0-9])"),
     "steuer_id": re.compile(r"(?<![\w.-])[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}(?![\w]|[.-][0-9])"),
@@ -96,27 +101,33 @@ _DOCUMENT = (
     r"(?: (?:number|no\.?|nr\.?|nummer|num\.?|n[uú]m?mero|nº|n°|id|is|ist|est|es|é|è|my|#)){0,3}[ :#=.-]{1,4}"
 )
 DOCUMENT = re.compile(
-    r"\b(?:(?P<passport>passport|reisepass|passnummer|passeport|pasaporte|passaporte?o?|paspoort|paszport|паспорт)"
-    r"|driver'?s'? licen[cs]e|driving licen[cs]e|führerschein|permis de conduire|carn[eé]t de conducir|patente"
+    r"\b(?:(?P<passport>passport|reisepass|passnummer|passeport|pasaporte|passaporte?o?|paspoort"
+    r"|paszport|паспорт)"
+    r"|driver'?s'? licen[cs]e|driving licen[cs]e|führerschein|permis de conduire"
+    r"|carn[eé]t de conducir|patente"
     r"|identity card|id card|personalausweis|carte d'identité)(?:nummer)?"
     + _DOCUMENT
     + r"(?P<number>[A-Z]{0,3}[0-9][0-9A-Z-]{4,14})(?![\w])",
     re.I,
 )
 _MONTH = (
-    r"(?:jan|feb|fév|fev|mar|mär|apr|abr|avr|mai|may|mag|jun|juin|giu|jul|juil|lug|aug|ago|aoû|sep|set|okt|oct|out|ott"
+    r"(?:jan|feb|fév|fev|mar|mär|apr|abr|avr|mai|may|mag|jun|juin|giu|jul|juil|lug|aug|ago|aoû|sep"
+    r"|set|okt|oct|out|ott"
     r"|nov|dec|dez|dic|déc)[^\W\d_]{0,7}\.?"
 )
 BIRTH = re.compile(
-    r"\b(?:born(?: on)?|d\.?o\.?b\.?|date of birth|birth ?da(?:te|y)|geboren(?: am)?|geburts(?:datum|tag)|geb\."
-    r"|née? le|date de naissance|nacid[oa](?: el)?|nací(?: el)?|fecha de nacimiento|nascid[oa](?: em)?|nasci(?: em)?"
-    r"|data de nascimento|nat[oa] il|data di nascita|geboren op|geboortedatum|född|urodzon[ya]|дата рождения|родил(?:ся|ась)"
+    r"\b(?:born(?: on)?|d\.?o\.?b\.?|date of birth|birth ?da(?:te|y)|geboren(?: am)?|geburts(?:datum"
+    r"|tag)|geb\."
+    r"|née? le|date de naissance|nacid[oa](?: el)?|nací(?: el)?|fecha de nacimiento"
+    r"|nascid[oa](?: em)?|nasci(?: em)?"
+    r"|data de nascimento|nat[oa] il|data di nascita|geboren op|geboortedatum|född|urodzon[ya]"
+    r"|дата рождения|родил(?:ся|ась)"
     r"|生年月日|出生日期|생년월일)[ :=(,-]{0,4}(?:(?:is|was|ist|war|est|es|é|è|on|am|le|el|em|il|op|:) ){0,2}"
-    r"(?P<date>[0-9]{1,2}[./-] ?[0-9]{1,2}[./-] ?(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}[./-][0-9]{1,2}[./-][0-9]{1,2}"
+    r"(?P<date>[0-9]{1,2}[./-] ?[0-9]{1,2}[./-] ?(?:19|20)?[0-9]{2}|(?:19"
+    r"|20)[0-9]{2}[./-][0-9]{1,2}[./-][0-9]{1,2}"
     r"|[0-9]{1,2}(?:st|nd|rd|th|\.|er|º)? (?:of |de )?" + _MONTH + r",? (?:de )?(?:19|20)[0-9]{2}"
-    r"|"
-    + _MONTH
-    + r" [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}[年년] ?[0-9]{1,2}[月월] ?[0-9]{1,2}[日일])"
+    r"|" + _MONTH + r" [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}|(?:19"
+    r"|20)[0-9]{2}[年년] ?[0-9]{1,2}[月월] ?[0-9]{1,2}[日일])"
     r"(?![\w])",
     re.I,
 )
@@ -136,7 +147,8 @@ SECRETS: tuple[tuple[re.Pattern[str], float], ...] = (
 PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]{2,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----")
 PRIVATE_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
 PASSWORD = re.compile(
-    r"\b(?:pass(?:word|wort|wd|phrase)|contraseña|senha|mot de passe)(?: (?:is|ist|est|es|é))?\s?[:=]\s?(?P<part>\S{6,64})",
+    r"\b(?:pass(?:word|wort|wd|phrase)|contraseña|senha|mot de passe)(?: (?:is|ist|est|es"
+    r"|é))?\s?[:=]\s?(?P<part>\S{6,64})",
     re.I,
 )
 BASE58 = re.compile(r"(?<![A-Za-z0-9])[13][1-9A-HJ-NP-Za-km-z]{25,34}(?![A-Za-z0-9])")
@@ -147,14 +159,19 @@ ETHEREUM = re.compile(r"(?<![A-Za-z0-9])0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
 
 WORDS: dict[str, re.Pattern[str]] = {
     "phone": re.compile(
-        r"\b(?:phone|cell|mobile|call|text|txt|whats ?app|telegram|signal|tel|telephone|fax|number|ring|reach|sms|dial"
-        r"|telefon|handy|ruf|anruf|nummer|mobil|téléphone|portable|appel|numéro|teléfono|móvil|celular|llám|número"
-        r"|telefone|liga|zap|telefono|cellulare|chiam|numero|bel|mobiel|zadzwoń|телефон|звони|номер|ara|电话|手机|電話|携帯|전화"
+        r"\b(?:phone|cell|mobile|call|text|txt|whats ?app|telegram|signal|messag|answer|office"
+        r"|tel|telephone|fax|number"
+        r"|ring|reach|sms|dial"
+        r"|telefon|handy|ruf|anruf|nummer|mobil|téléphone|portable|appel|numéro|teléfono|móvil"
+        r"|celular|llám|número"
+        r"|telefone|liga|zap|telefono|cellulare|chiam|numero|bel|mobiel|zadzwoń|телефон|звони|номер"
+        r"|ara|电话|手机|電話|携帯|전화"
         r"|연락|هاتف|फोन)",
         re.I,
     ),
     "card": re.compile(
-        r"card|credit|debit|visa|master ?card|amex|american express|cvv|cvc|karte|carte|tarjeta|cartão|carta\b|kaart",
+        r"card|credit|debit|visa|master ?card|amex|american express|cvv|cvc|karte|carte|tarjeta"
+        r"|cartão|carta\b|kaart",
         re.I,
     ),
     "ssn": re.compile(r"\bssn\b|social security|\bss ?#|soc\.? sec", re.I),
@@ -164,12 +181,15 @@ WORDS: dict[str, re.Pattern[str]] = {
         r"gps|coord|koord|location|\blat|standort|position|ubicaci|localiza|live|house|home", re.I
     ),
     "home": re.compile(
-        r"address|live[sd]? |living|house|home|ship|deliver|mail|visit|find (?:me|her|him)|wohn|adresse|anschrift|zuhause"
-        r"|habite|vit |domicil|vive|vivo|dirección|direccion|endereço|moro|mora |abito|abita|indirizzo|woon|adres|bor |mieszka",
+        r"address|live[sd]? |living|house|home|ship|deliver|mail|visit|find (?:me|her|him)|wohn"
+        r"|adresse|anschrift|zuhause"
+        r"|habite|vit |domicil|vive|vivo|dirección|direccion|endereço|moro|mora |abito|abita"
+        r"|indirizzo|woon|adres|bor |mieszka",
         re.I,
     ),
     "not a phone": re.compile(
-        r"isbn|issn|order|invoice|ticket|tracking|bestell|rechnung|commande|pedido|ordine|serial|sku|asin|ean|episode|track"
+        r"isbn|issn|order|invoice|ticket|tracking|bestell|rechnung|commande|pedido|ordine|serial|sku"
+        r"|asin|ean|episode|track"
         r"|\bid\b|version|views|plays|streams|followers|\bref\b|#",
         re.I,
     ),
