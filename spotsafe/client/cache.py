@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
-
-from cachetools import TLRUCache
 
 from spotsafe.core.decision import Disposition, Verdict
 from spotsafe.core.signals import Signals
@@ -37,58 +36,80 @@ class Entry:
         rough = _ENTRY_BYTES + _SIGNAL_BYTES * (len(signals.scores) + evidence)
         self.size = max(least, rough + _MISSING_BYTES * len(signals.missing))
 
+    def ended(self, now: float) -> bool:
+        """Whether it is past its stale end at *now* (monotonic seconds)."""
+        return now - self.stored >= self.lifetime
+
 
 def slot_of(verdict: Verdict) -> int:
     """Where a verdict is counted: one place per status and disposition."""
     return verdict.status * len(Disposition) + verdict.disposition
 
 
-def _expires(key: bytes, entry: Entry, now: float) -> float:
-    return entry.stored + entry.lifetime
-
-
-def _size(entry: Entry) -> int:
-    return entry.size
-
-
 class SignalCache:
     """At most *items* entries and *size* bytes, least recently used out first; thread-safe.
 
-    ``table`` and ``lock`` are open to the client's hit path, which reads ``table[key]`` (an expired or
-    absent key is a KeyError) under the lock without another call in between.
+    ``table`` and ``touch`` (moves a key to the recently used end) are open to the client's hit path, which
+    uses them without the lock: both are single operations of a built-in type. It compares ``stored`` with
+    the clock itself; an entry past its end stays until it is looked for, or is next to go.
+
+    An ``OrderedDict`` and not cachetools' ``TLRUCache``: a look-up there costs 0.3 µs more, which is a
+    tenth of a whole guarded call.
     """
 
-    __slots__ = ("_least", "_monotonic", "evictions", "lock", "table")
+    __slots__ = ("_least", "_lock", "_monotonic", "_most", "_size", "evictions", "table", "touch")
 
     def __init__(self, items: int, size: int, monotonic: Callable[[], float]) -> None:
         # Counting every entry as at least size/items bytes makes one bound do the work of both.
         self._least = max(1, size // max(1, items))
+        self._most = size
+        self._size = 0
         self._monotonic = monotonic
+        self._lock = Lock()
         self.evictions = 0
-        self.lock = Lock()
-        self.table: TLRUCache[bytes, Entry] = TLRUCache(size, _expires, monotonic, _size)
+        self.table: OrderedDict[bytes, Entry] = OrderedDict()
+        self.touch = self.table.move_to_end
 
     def get(self, key: bytes) -> Entry | None:
         """The entry, fresh or stale, or None."""
-        with self.lock:
-            try:
-                return self.table[key]
-            except KeyError:
+        with self._lock:
+            entry = self.table.get(key)
+            if entry is None:
                 return None
+            if entry.ended(self._monotonic()):
+                self._drop(key)
+                return None
+            self.touch(key)
+            return entry
 
     def put(self, key: bytes, signals: Signals, lifetime: float) -> None:
         """Keep *signals* for *lifetime* seconds (ttl and stale together); one too large is not kept."""
         if lifetime <= 0:
             return
-        entry = Entry(signals, self._monotonic(), lifetime, self._least)
-        with self.lock:
-            if entry.size > self.table.maxsize:
+        now = self._monotonic()
+        entry = Entry(signals, now, lifetime, self._least)
+        with self._lock:
+            if entry.size > self._most:
                 self.evictions += 1
                 return
-            known = key in self.table
-            before = len(self.table)
+            if key in self.table:
+                self._drop(key)
+            self._make_room(entry.size, now)
             self.table[key] = entry
-            self.evictions += max(0, before + (not known) - len(self.table))
+            self._size += entry.size
+
+    def _make_room(self, size: int, now: float) -> None:
+        """Drop the least recently used: those past their end, and as many more as *size* bytes need."""
+        while self.table:
+            key = next(iter(self.table))
+            ended = self.table[key].ended(now)
+            if not ended and self._size + size <= self._most:
+                return
+            self.evictions += not ended
+            self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        self._size -= self.table.pop(key).size
 
     def remember(self, key: bytes, policy: object, verdict: Verdict, shown: Signals) -> None:
         """Note on the entry of *key*, where there is one, what *policy* makes of it."""
@@ -98,10 +119,11 @@ class SignalCache:
 
     def clear(self) -> None:
         """Forget everything."""
-        with self.lock:
+        with self._lock:
             self.table.clear()
+            self._size = 0
 
     def sizes(self) -> tuple[int, int]:
         """(items, bytes) held now."""
-        with self.lock:
-            return len(self.table), int(self.table.currsize)
+        with self._lock:
+            return len(self.table), self._size

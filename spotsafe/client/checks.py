@@ -1,6 +1,6 @@
 """One check, from content to decision: the hit path, the miss path, and their async twins.
 
-A cache hit allocates a decision and nothing else: no evaluation, no lock but the cache's, no randomness.
+A cache hit allocates a decision and nothing else: no evaluation, no lock, no randomness.
 Everything else is a course of questions that the sync or the async driver takes down the ladder.
 """
 
@@ -59,66 +59,22 @@ class Checks:
 
     # ── hit ─────────────────────────────────────────────────────────────────────────────────────
 
-    def check_content(
+    def hit(
         self,
         policy: SurfacePolicy,
         content: Content,
-        *,
         item: str | None = None,
         actor: str | None = None,
         context: Mapping[str, object] | None = None,
-    ) -> Decision:
-        """The decision on *content* under *policy*. Raises nothing that a detector or the network does;
-        ConfigurationError for content that is not what it says it is."""
-        started, who = self._clock.monotonic(), (item, actor, context)
-        decision = self._hit(policy, content, started, who)
-        if decision is not None:
-            return decision
-        plan, what = self._planned(policy), self._circumstances(policy, started, who)
-        decision = self._aside(plan, content, what)
-        if decision is not None:
-            return decision
-        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
-        result = None
-        with self._runtime.miss(policy) as miss:
-            with contained("client.check", self._faults):
-                steps = course(plan, content, deadline, what, miss.headers)
-                result = drive(steps, self._runtime.rungs.climb)
-            return self._decided(plan, content, what, result, miss)
-
-    async def acheck_content(
-        self,
-        policy: SurfacePolicy,
-        content: Content,
-        *,
-        item: str | None = None,
-        actor: str | None = None,
-        context: Mapping[str, object] | None = None,
-    ) -> Decision:
-        """As :meth:`check_content`; a hit never yields to the loop."""
-        started, who = self._clock.monotonic(), (item, actor, context)
-        decision = self._hit(policy, content, started, who)
-        if decision is not None:
-            return decision
-        plan, what = self._planned(policy), self._circumstances(policy, started, who)
-        decision = self._aside(plan, content, what)
-        if decision is not None:
-            return decision
-        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
-        result = None
-        with self._runtime.miss(policy) as miss:
-            with contained("client.check", self._faults):
-                steps = course(plan, content, deadline, what, miss.headers)
-                result = await adrive(steps, self._runtime.rungs.aclimb)
-            return self._decided(plan, content, what, result, miss)
-
-    def _hit(
-        self, policy: SurfacePolicy, content: Content, started: float, who: Who
     ) -> Decision | None:
-        """The decision where it can be had from the cache alone, else None."""
+        """The decision where it can be had from the cache alone; None where *content* must be checked.
+
+        No lock: in CPython the cache's two operations are atomic, and so are additions to counters, since
+        threads switch only at calls and jumps. An entry evicted in between has given its answer."""
         plan = self._plans.get(policy.name)
         if plan is None or plan.policy is not policy or plan.quick is None or self._kills:
             return None
+        started = self._clock.monotonic()
         parts = content.parts
         part = parts[0] if parts else None
         try:
@@ -133,21 +89,25 @@ class Checks:
                 key = sha256(prefix + part.data.encode()).digest()
             else:
                 key = plan.keys.hash(content, _NO_CONTEXT)
-            runtime = self._runtime
-            with runtime.lock:
-                entry = runtime.table[key + plan.quick.space]
-                known, verdict, signals, slot = entry.memo
-                if known is not policy or started - entry.stored >= plan.ttl:
-                    return None
-                plan.tally[slot] += 1
-                runtime.hits += 1
-        except KeyError:
-            return self._refused_hit(plan, key, content, started, who)
         except (UnicodeEncodeError, AttributeError):
-            return None  # broken or wrongly typed text: the miss path knows what to do
+            return None  # broken or wrongly typed text: the way of a miss knows what to do
+        runtime = self._runtime
+        place = key + plan.quick.space
+        entry = runtime.table.get(place)
+        if entry is None:
+            return self._refused_hit(plan, key, content, started, (item, actor, context))
+        known, verdict, signals, slot = entry.memo
+        if known is not policy or started - entry.stored >= plan.ttl:
+            return None
+        try:  # noqa: SIM105 - suppress() would cost more than the look-up
+            runtime.touch(place)
+        except KeyError:
+            pass
+        plan.tally[slot] += 1
+        runtime.hits += 1
         decision = Decision(policy.name, verdict, signals, content, self._mint)
         if runtime.telemetry is not None:
-            self._record(decision, plan, content, started, who)
+            self._record(decision, plan, content, started, (item, actor, context))
         return decision
 
     def _refused_hit(
@@ -159,20 +119,82 @@ class Checks:
             return None
         if primary.gate.blocked(started) is None:
             return None
-        try:
-            with runtime.lock:
-                entry = runtime.table[key + fallback.space]
-                known, verdict, signals, slot = entry.memo
-                if known is not plan.policy or started - entry.stored >= plan.ttl:
-                    return None
-                plan.tally[slot] += 1
-                runtime.fallback_hits += 1
-        except KeyError:
+        place = key + fallback.space
+        entry = runtime.table.get(place)
+        if entry is None:
             return None
+        known, verdict, signals, slot = entry.memo
+        if known is not plan.policy or started - entry.stored >= plan.ttl:
+            return None
+        try:  # noqa: SIM105 - as above
+            runtime.touch(place)
+        except KeyError:
+            pass
+        plan.tally[slot] += 1
+        runtime.fallback_hits += 1
         decision = Decision(plan.policy.name, verdict, signals, content, self._mint)
         if runtime.telemetry is not None:
             self._record(decision, plan, content, started, who)
         return decision
+
+    # ── miss ────────────────────────────────────────────────────────────────────────────────────
+
+    def check_content(
+        self,
+        policy: SurfacePolicy,
+        content: Content,
+        *,
+        item: str | None = None,
+        actor: str | None = None,
+        context: Mapping[str, object] | None = None,
+    ) -> Decision:
+        """The decision on *content* under *policy*. Raises nothing that a detector or the network does;
+        ConfigurationError for content that is not what it says it is."""
+        decision = self.hit(policy, content, item, actor, context)
+        return self.checked(policy, content, (item, actor, context)) if decision is None else decision
+
+    async def acheck_content(
+        self,
+        policy: SurfacePolicy,
+        content: Content,
+        *,
+        item: str | None = None,
+        actor: str | None = None,
+        context: Mapping[str, object] | None = None,
+    ) -> Decision:
+        """As :meth:`check_content`; a hit never yields to the loop."""
+        decision = self.hit(policy, content, item, actor, context)
+        return await self.achecked(policy, content, (item, actor, context)) if decision is None else decision
+
+    def checked(self, policy: SurfacePolicy, content: Content, who: Who) -> Decision:
+        """The decision on *content* that :meth:`hit` had none for."""
+        started = self._clock.monotonic()
+        plan, what = self._planned(policy), self._circumstances(policy, started, who)
+        decision = self._aside(plan, content, what)
+        if decision is not None:
+            return decision
+        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
+        result = None
+        with self._runtime.miss(policy) as miss:
+            with contained("client.check", self._faults):
+                steps = course(plan, content, deadline, what, miss.headers)
+                result = drive(steps, self._runtime.rungs.climb)
+            return self._decided(plan, content, what, result, miss)
+
+    async def achecked(self, policy: SurfacePolicy, content: Content, who: Who) -> Decision:
+        """As :meth:`checked`."""
+        started = self._clock.monotonic()
+        plan, what = self._planned(policy), self._circumstances(policy, started, who)
+        decision = self._aside(plan, content, what)
+        if decision is not None:
+            return decision
+        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
+        result = None
+        with self._runtime.miss(policy) as miss:
+            with contained("client.check", self._faults):
+                steps = course(plan, content, deadline, what, miss.headers)
+                result = await adrive(steps, self._runtime.rungs.aclimb)
+            return self._decided(plan, content, what, result, miss)
 
     # ── what does not run inside the request ────────────────────────────────────────────────────
 

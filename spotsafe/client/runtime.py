@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from threading import Lock
 from typing import Any
 
 from spotsafe.client.cache import SignalCache, slot_of
@@ -52,8 +53,8 @@ class Miss:
 
 
 class Runtime:
-    """Caches, threads and figures of one process. ``lock`` and ``table`` are open to the hit path, and
-    so are ``telemetry`` and ``put`` (the outbox's), each None where it is off."""
+    """Caches, threads and figures of one process. ``table`` and ``touch`` (the cache's) are open to the hit
+    path, and so are ``telemetry`` and ``put`` (the outbox's), each None where it is off."""
 
     def __init__(
         self,
@@ -66,7 +67,8 @@ class Runtime:
         reporting: Reporting | None,
     ) -> None:
         self.cache = SignalCache(cache_items, cache_bytes, clock.monotonic)
-        self.lock, self.table = self.cache.lock, self.cache.table
+        self.table, self.touch = self.cache.table, self.cache.touch
+        self._lock = Lock()
         self.workers = Workers("spotsafe", WORKERS, WAITING, faults)
         self.background = Workers("spotsafe-background", BACKGROUND_WORKERS, BACKGROUND_WAITING, faults)
         self.rungs = Rungs(
@@ -85,14 +87,14 @@ class Runtime:
 
     def set_aside(self, plan: Plan, decision: Decision) -> None:
         """Count a decision that was made without a check."""
-        with self.lock:
+        with self._lock:
             plan.tally[slot_of(decision.verdict)] += 1
             self.queued += decision.queued
             self.bypassed += decision.kill_switch is not None
 
     def ended(self, plan: Plan, decision: Decision, result: Result) -> None:
         """Count the end of a course."""
-        with self.lock:
+        with self._lock:
             plan.tally[slot_of(decision.verdict)] += 1
             self.bypassed += decision.kill_switch is not None
             for rung in result.outcome.rungs:

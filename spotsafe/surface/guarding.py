@@ -72,7 +72,9 @@ def _function(guarding: Guarding) -> Callable[..., Any]:
         decision = None
         if plan.checks_input:
             content = plan.content(args, kwargs)
-            decision = guard.check_content(policy, content, item=item, actor=actor, context=context)
+            decision = guard.hit(policy, content, item, actor, context)
+            if decision is None:
+                decision = guard.checked(policy, content, (item, actor, context))
             verdict = decision.verdict
             if verdict.disposition or verdict.effects:
                 occasion = Occasion(guard, plan, args, kwargs, item, actor, context)
@@ -109,7 +111,9 @@ def _coroutine(guarding: Guarding) -> Callable[..., Any]:
         decision = None
         if plan.checks_input:
             content = plan.content(args, kwargs)
-            decision = await guard.acheck_content(policy, content, item=item, actor=actor, context=context)
+            decision = guard.hit(policy, content, item, actor, context)
+            if decision is None:
+                decision = await guard.achecked(policy, content, (item, actor, context))
             verdict = decision.verdict
             if verdict.disposition or verdict.effects:
                 occasion = Occasion(guard, plan, args, kwargs, item, actor, context)

@@ -10,6 +10,9 @@ from spotsafe.core.decision import Decision
 from spotsafe.core.receipts import Receipt
 from spotsafe.surface.declared import DeclaredPart
 
+Who = tuple[str | None, str | None, Mapping[str, object] | None]
+"""Item, actor and context of a call."""
+
 
 class SurfacePolicy(Protocol):
     """The fields of a compiled surface policy that enforcement and extraction read."""
@@ -35,6 +38,19 @@ class Guard(Protocol):
     """The client as surfaces use it. It is handed back the policy objects that it gave out."""
 
     def policy(self, surface: str) -> SurfacePolicy: ...
+
+    def hit(
+        self,
+        policy: Any,
+        content: Content,
+        item: str | None = None,
+        actor: str | None = None,
+        context: Mapping[str, object] | None = None,
+    ) -> Decision | None: ...
+
+    def checked(self, policy: Any, content: Content, who: Who) -> Decision: ...
+
+    async def achecked(self, policy: Any, content: Content, who: Who) -> Decision: ...
 
     def check_content(
         self,

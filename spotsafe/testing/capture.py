@@ -57,22 +57,28 @@ def capture_decisions(client: Client) -> Iterator[Captured]:
     [('comments.create', 'allow')]
     """
     captured = Captured()
-    check, acheck = client.check_content, client.acheck_content
+    hit, checked, achecked = client.hit, client.checked, client.achecked
 
-    def noted(*args: Any, **kwargs: Any) -> Decision:
-        decision = check(*args, **kwargs)
+    def noted_hit(*args: Any) -> Decision | None:
+        decision = hit(*args)
+        if decision is not None:
+            captured.decisions.append(decision)
+        return decision
+
+    def noted(*args: Any) -> Decision:
+        decision = checked(*args)
         captured.decisions.append(decision)
         return decision
 
-    async def anoted(*args: Any, **kwargs: Any) -> Decision:
-        decision = await acheck(*args, **kwargs)
+    async def anoted(*args: Any) -> Decision:
+        decision = await achecked(*args)
         captured.decisions.append(decision)
         return decision
 
     # On the instance: other clients of the process are not captured.
-    vars(client).update(check_content=noted, acheck_content=anoted)
+    vars(client).update(hit=noted_hit, checked=noted, achecked=anoted)
     try:
         yield captured
     finally:
-        for name in ("check_content", "acheck_content"):
+        for name in ("hit", "checked", "achecked"):
             vars(client).pop(name, None)

@@ -248,13 +248,13 @@ def test_a_generator_does_not_leave_its_decision_with_its_consumer(spotsafe_clie
 def test_subjects_are_read_by_path(spotsafe_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """item and actor are read through attributes and keys, as text; None anywhere gives None."""
     seen: list[tuple[Any, Any, Any]] = []
-    check = spotsafe_client.check_content
+    check = spotsafe_client.checked
 
-    def noted(policy: Any, content: Any, *, item: Any, actor: Any, context: Any) -> Decision:
-        seen.append((item, actor, context))
-        return check(policy, content, item=item, actor=actor, context=context)
+    def noted(policy: Any, content: Any, who: tuple[Any, Any, Any]) -> Decision:
+        seen.append(who)
+        return check(policy, content, who)
 
-    monkeypatch.setattr(spotsafe_client, "check_content", noted)
+    monkeypatch.setattr(spotsafe_client, "checked", noted)
 
     class Author:
         def __init__(self, identifier: object) -> None:
@@ -278,13 +278,13 @@ def test_a_declared_context_field_is_taken_from_the_parameter_of_that_name(
 ) -> None:
     """A field of the manifest's context that is a parameter needs no further words."""
     seen: list[Any] = []
-    check = spotsafe_client.check_content
+    check = spotsafe_client.checked
 
-    def noted(*args: Any, context: Any, **kwargs: Any) -> Decision:
-        seen.append(context)
-        return check(*args, context=context, **kwargs)
+    def noted(policy: Any, content: Any, who: tuple[Any, Any, Any]) -> Decision:
+        seen.append(who[2])
+        return check(policy, content, who)
 
-    monkeypatch.setattr(spotsafe_client, "check_content", noted)
+    monkeypatch.setattr(spotsafe_client, "checked", noted)
 
     @safe_surface("comments.create")
     def create(body: Annotated[str, Text], age: int) -> None:
