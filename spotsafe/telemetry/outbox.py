@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,6 +45,9 @@ LARGE_CONTENT = 16 * 1024
 """From this size on (see :meth:`Outbox.put`) a record is built at once, so that what waits never keeps
 large contents in memory."""
 
+BREATHE_EVERY = 16
+"""After so many records the delivery thread lets others run: it would hold the interpreter for
+milliseconds otherwise, and a request would wait for it."""
 MAX_STAGED = 10_000
 """How many built events may wait in memory while the file cannot be written."""
 
@@ -157,7 +161,9 @@ class Outbox:
 
     def _encode_pending(self) -> None:
         pending = self._pending
-        for _ in range(len(pending)):
+        for number in range(len(pending)):
+            if number % BREATHE_EVERY == BREATHE_EVERY - 1:
+                time.sleep(0)
             try:
                 raw = pending.popleft()
             except IndexError:
