@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sqlite3
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,18 +80,18 @@ def play(demo: Stage, out: Output) -> None:
     demo.stop_app()
     out.progress("waiting until every event has arrived …")
     wanted = {answer.decision_id for answer in demo.answers}
-    wait_for(lambda: wanted <= set(stored_decisions(demo)), 10)
+    wait_for(lambda: wanted <= {record["event_id"] for record in stored_decisions(demo)}, 10)
+    demo.learn(stored_decisions(demo))
 
 
-def stored_decisions(demo: Stage) -> list[str]:
-    """Ids of the decision events in the service's store, read from its file."""
-    files = list(demo.store.glob("*.sqlite*"))
-    database = next((path for path in files if path.suffix == ".sqlite"), None)
+def stored_decisions(demo: Stage) -> list[dict[str, Any]]:
+    """The decision events in the service's store, read from its file."""
+    database = next(iter(demo.store.glob("*.sqlite")), None)
     if database is None:
         return []
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        rows = connection.execute("SELECT event_id FROM events WHERE kind = 'decision'").fetchall()
-    return [str(row[0]) for row in rows]
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT record FROM events WHERE kind = 'decision'").fetchall()
+    return [json.loads(row[0]) for row in rows]
 
 
 def examine(demo: Stage) -> list[Claim]:
@@ -98,7 +100,7 @@ def examine(demo: Stage) -> list[Claim]:
     by_phase = {phase: [a for a in answers if a.phase == phase] for phase in (BEFORE, DURING, AFTER)}
     statuses = {phase: Counter(a.status for a in found) for phase, found in by_phase.items()}
     ids = [a.decision_id for a in answers]
-    stored = stored_decisions(demo)
+    stored = [record["event_id"] for record in stored_decisions(demo)]
     leaked = leaks(demo.folder, {a.line.text for a in answers})
     up, down, back = statuses[BEFORE], statuses[DURING], statuses[AFTER]
     return [
@@ -145,6 +147,7 @@ def _holds_any(haystack: bytes, needles: Sequence[bytes]) -> bool:
 def report(demo: Stage, claims: Sequence[Claim], seconds: float, out: Output) -> None:
     """What a newcomer wants to see, and all of it as JSON."""
     from spotsafe.cli.adoption import show
+    from spotsafe.telemetry.adoption_table import AdoptionTable
 
     counted = [a for a in demo.answers if a.phase != "probe"]
     samples = _samples(counted)
@@ -160,7 +163,7 @@ def report(demo: Stage, claims: Sequence[Claim], seconds: float, out: Output) ->
         "What each status did", ("phase", "status", "requests", "p50 ms", "p95 ms"), _latencies(counted)
     )
     adoption = demo.get("/v1/adoption")
-    show(adoption, out)
+    show(AdoptionTable.from_json(adoption), out)
     out.table("Claims", ("", "claim", "seen"), [("✓" if c.holds else "✗", c.text, c.seen) for c in claims])
     failed = [claim for claim in claims if not claim.holds]
     out.line()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -118,12 +118,21 @@ class Stage:
         response = self._http.post(self.app_url + route, json=shape(f"{phase}-{number}", line.text))
         took = (time.perf_counter() - began) * 1000
         body = _json(response)
-        answer = Answer(
-            line, phase, response.status_code, str(body.get("action", _refusal(response))),
-            str(body.get("status", "")), str(body.get("decision_id", "")), took,
-        )  # fmt: skip
+        published = response.status_code == 200
+        # A refusal tells the public neither status nor rule; those are learnt from the record.
+        action, status = (str(body.get(name, "")) if published else "" for name in ("action", "status"))
+        decision_id = str(body.get("decision_id", ""))
+        answer = Answer(line, phase, response.status_code, action, status, decision_id, took)
         self.answers.append(answer)
         return answer
+
+    def learn(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Complete the answers to refused and held lines from the records of their decisions."""
+        known = {record["event_id"]: record for record in records}
+        for index, answer in enumerate(self.answers):
+            record = known.get(answer.decision_id)
+            if record is not None and not answer.action:
+                self.answers[index] = answer._replace(action=record["disposition"], status=record["status"])
 
     def get(self, path: str) -> Any:
         """A JSON document of the service."""
@@ -190,10 +199,6 @@ def _json(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _refusal(response: httpx.Response) -> str:
-    return f"http {response.status_code}"
 
 
 @contextmanager
