@@ -28,6 +28,9 @@ F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any] | static
 _guarded: WeakKeyDictionary[Callable[..., Any], Guarding] = WeakKeyDictionary()
 """Every guarded callable of this process that is still alive."""
 
+_bare: WeakKeyDictionary[types.FunctionType, str] = WeakKeyDictionary()
+"""The functions behind them, and their surface: a route may keep one alive that serves it bare."""
+
 
 def safe_surface(
     surface: str,
@@ -79,6 +82,7 @@ def _decorated(handler: Any, options: Options, frame: types.FrameType | None) ->
         if name != guarding.handler.decision_parameter
     }
     _guarded[guarded] = guarding
+    _bare[handler] = options.surface
     registry.declare(options.surface)
     return guarded
 
@@ -103,9 +107,9 @@ def guarding_of(function: object) -> Guarding | None:
     return _guarded.get(function) if isinstance(function, types.FunctionType) else None
 
 
-def guards_of(function: types.FunctionType) -> tuple[str, ...]:
-    """Surfaces for which *function* itself was decorated: calling it directly goes past their guard."""
-    return tuple(g.handler.surface for g in list(_guarded.values()) if g.handler.function is function)
+def bare_functions() -> dict[types.FunctionType, str]:
+    """The functions behind the guards of this process, with their surface: what no route may serve."""
+    return dict(_bare)
 
 
 def prepare(guard: Guard) -> None:

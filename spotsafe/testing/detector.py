@@ -75,9 +75,7 @@ class FakeDetector:
 
     def miss(self, text: str | bytes, missing: Mapping[str, Cause | str]) -> None:
         """Have no score for labels (patterns) of parts that contain *text*, and why."""
-        causes = {
-            label: Cause(cause) for pattern, cause in missing.items() for label in _covered(pattern)
-        }
+        causes = {label: Cause(cause) for pattern, cause in missing.items() for label in _covered(pattern)}
         self._script.append(_Line(text, {}, causes, {}))
 
     def fail(
@@ -170,11 +168,13 @@ def _contains(part: Part, text: str | bytes) -> bool:
 def _covered(pattern: str) -> tuple[str, ...]:
     covered = expand([pattern])
     if not covered:
-        raise ConfigurationError(f"{pattern!r} covers no label of the taxonomy: `spotsafe.core.labels.LABELS`")
+        raise ConfigurationError(
+            f"{pattern!r} covers no label of the taxonomy: `spotsafe.core.labels.LABELS`"
+        )
     return covered
 
 
 def _check_labels(labels: Iterable[str]) -> None:
     for label in labels:
         if label not in LABELS:
-            raise ConfigurationError(f"{label!r} is no label of the taxonomy: `spotsafe.core.labels.LABELS`")
+            raise ConfigurationError(f"{label!r} is no label: `spotsafe.core.labels.LABELS` has them all")

@@ -394,7 +394,7 @@ def test_sending_throwing_and_returning_reach_the_source(surface: str, spotsafe_
     assert stream.send("sent").strip().startswith("A second")
     assert stream.throw(KeyError("thrown")).strip().startswith("Recovered")
     with pytest.raises(StopIteration) as end:
-        next(stream)
+        next(stream), next(stream)
     assert got == ["sent", "thrown"]
     assert end.value.value == "the end"
 
