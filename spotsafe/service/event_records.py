@@ -7,7 +7,6 @@ service: the field is left out, the word counts as "other". A field of the wrong
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,6 +19,9 @@ WORD = 256
 """Longest identifier, name or label in characters."""
 MOST_ENTRIES = 500
 """Most entries of a list or map in one event."""
+
+_INFINITE = 1e308
+"""Numbers from here on are refused: an integer of any length is valid JSON, but no float."""
 
 _CODE = re.compile(r"[a-z_]{1,40}")
 _DIGEST = re.compile(r"[0-9a-f]{1,128}")
@@ -87,7 +89,7 @@ def _word(value: Any, field: str) -> str:
 
 
 def _number(value: Any, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _INFINITE:
         raise Refused(field, "must be a number")
     return float(value)
 
@@ -158,9 +160,12 @@ def _object(**fields: _Reader) -> _Reader:
     return read
 
 
-def _scalar(value: Any, field: str) -> Any:
+def _recorded(value: Any, field: str) -> Any:
+    """A context value: a scalar, or the words of a field that the manifest calls ``strings``."""
     if isinstance(value, bool):
         return value
+    if isinstance(value, list):
+        return _list_of(_word)(value, field)
     return _word(value, field) if isinstance(value, str) else _number(value, field)
 
 
@@ -186,7 +191,7 @@ _BY_KIND: dict[str, dict[str, _Reader]] = {
         "kill_switch": _word, "failed_open": _flag, "latency_ms": _number,
         "reasons": _list_of(_REASON), "waivers": _list_of(_word),
         "scores": _map_of(_number), "missing": _map_of(_word), "engine": _word,
-        "actor": _digest, "item": _digest, "content": _digest, "context": _map_of(_scalar),
+        "actor": _digest, "item": _digest, "content": _digest, "context": _map_of(_recorded),
         "hold": _object(
             expires=_number, reason=_one_of(tuple(r.value for r in HoldReason)),
             on_expiry=_one_of(("reject", "release")),

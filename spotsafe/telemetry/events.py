@@ -287,7 +287,7 @@ def _scalar(value: object) -> Any:
     """*value* as JSON: a scalar, or a list of strings (the manifest's ``strings``)."""
     if isinstance(value, str):
         return clean(value, MAX_CONTEXT_CHARS)
-    if value is None or (isinstance(value, int) and abs(value) < 2**53):
+    if isinstance(value, int) and abs(value) < 2**53:
         return value  # beyond that, not every reader of JSON gets the same number
     if isinstance(value, float) and math.isfinite(value):
         return value

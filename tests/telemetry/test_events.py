@@ -93,7 +93,7 @@ def test_nothing_that_a_person_wrote_is_in_an_event(
         ("\ud800", "?"),
         (3, 3),
         (True, True),
-        (None, None),
+        (None, "left out"),
         (1.5, 1.5),
         (["a", "b"], ["a", "b"]),
         (math.nan, "left out"),
