@@ -31,11 +31,14 @@ def may_have_street(text: str) -> bool:
 def may_state_place(text: str) -> bool:
     """Whether a word that :data:`STATED` begins with stands in the text."""
     small = text.lower()
-    return any(
-        part in small
-        for part in ("addres", "adres", "anschrift", "direcci", "indirizz", "endere", " at ", " to ")
-    )
+    return any(part in small for part in _STATING)
 
+
+_STATING = (
+    "addres", "adres", "anschrift", "direcci", "indirizz", "endere", "live at", "lives at",
+    "lived at", "ing at",
+    "reside", "stay at", "stays at", "sent to", "ship to", "shipped to", "deliver", "mail to", "mailed to",
+)  # fmt: skip
 
 STREETS: tuple[re.Pattern[str], ...] = (
     re.compile(
@@ -79,10 +82,12 @@ STREETS: tuple[re.Pattern[str], ...] = (
 )
 
 STATED = re.compile(
-    r"\b(?:(?:address|anschrift|adresse|dirección|direccion|indirizzo|endereço|adres)(?: (?:of|for) [^\n:]{1,40})?"
+    r"\b(?:(?:address|anschrift|adresse|dirección|direccion|indirizzo|endereço|adres)"
+    r"(?: (?:of|for) [^\n:]{1,40})?"
     r"(?:: {0,6}| (?:is|ist|est|es|é|è):? )|(?:live|lives|lived|living|resides?|residing|stays?|staying) at "
     r"|(?:sent|ship|shipped|deliver|delivered|mail|mailed) to )"
-    r"(?P<place>(?=[^\n]{0,40}[0-9])[^\W_][^.!?;:\n]{4,60}(?:(?:\n|\. ?\n?|, ?\n?) {0,2}[^.!?;:\n]{2,40}){0,3})",
+    r"(?P<place>(?=[^\n]{0,40}[0-9])[^\W_][^.!?;:\n]{4,60}"
+    r"(?:(?:\n|\. ?\n?|, ?\n?) {0,2}[^.!?;:\n]{2,40}){0,3})",
     re.I,
 )
 """A place that the text itself calls an address."""

@@ -28,8 +28,8 @@ _SLUR_ROOTS = re.compile(
     r"nigg|n1gg|niger|kike|wetback|fagg|towelhead|gook|raghead|sandn|jiga|jigg|spic(?!e|y)|chink"
 )
 _EXPLICIT = re.compile(
-    r"blow ?job|hand ?job|cum(?!ul|in|ber|mer)|creampie|dildo|deep ?throat|gang ?bang|jizz|anal\b|penis|vagina"
-    r"|porn"
+    r"blow ?job|hand ?job|cum(?!ul|in|ber|mer)|creampie|dildo|deep ?throat|gang ?bang|jizz|anal\b|penis"
+    r"|vagina|porn"
     r"|masturbat|orgasm|jerk.?off|boner|fellat|cunniling|ejacul|titt|pussy|clit|orgy|rimjob|ballsack|erection"
 )
 _WOMEN = re.compile(r"slut|whore|skank|cumdump|\bhoes?\b|\bcunts?\b|bimbo")
