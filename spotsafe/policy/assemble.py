@@ -45,7 +45,7 @@ def assemble(
 ) -> PolicySet:
     """Everything in *sources* and the *platform*'s files, compiled. Faults go to *faults*; with any, the
     result is not to be used."""
-    found = Sorted({}, shipped_layers(faults), [], [], [])
+    found = Sorted({}, {layer.name: layer for layer in shipped_layers()}, [], [], [])
     for file, raw in platform.items():
         if (document := read_document(file, raw, faults)) is not None:
             _take_platform(document, found, faults, counts=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 
-from spotsafe.core.errors import Fault
+from spotsafe.core.errors import Fault, ManifestError
 from spotsafe.policy.document import Document, Path, read_document
 from spotsafe.policy.faults import validated
 from spotsafe.policy.fields import nearest
@@ -21,18 +22,21 @@ def baseline_text(name: str) -> str:
     return files("spotsafe.policy").joinpath("baselines", f"{name}.yaml").read_text("utf-8")
 
 
-def shipped_layers(faults: list[Fault]) -> dict[str, Layer]:
-    """The shipped baselines as layers, by their full name (``baseline/floor``)."""
-    layers = {}
+@lru_cache(maxsize=1)
+def shipped_layers() -> tuple[Layer, ...]:
+    """The shipped baselines as layers, read once. They are tested: a fault in one is a broken install."""
+    faults: list[Fault] = []
+    layers = []
     for name in SHIPPED:
-        file = f"baseline/{name}"
-        document = read_document(file, baseline_text(name), faults)
+        document = read_document(f"baseline/{name}", baseline_text(name), faults)
         if (
             document is not None
             and (layer := baseline_layer(document, (), faults, platform=True)) is not None
         ):
-            layers[file] = layer
-    return layers
+            layers.append(layer)
+    if faults:
+        raise ManifestError(faults)
+    return tuple(layers)
 
 
 def baseline_layer(document: Document, path: Path, faults: list[Fault], *, platform: bool) -> Layer | None:

@@ -10,7 +10,7 @@ from spotsafe.policy.conditions import compile_condition
 from spotsafe.policy.document import Path, shown
 from spotsafe.policy.fields import nearest
 from spotsafe.policy.layers import Baseline, Layer
-from spotsafe.policy.model import SurfaceModel
+from spotsafe.policy.model import ExampleModel, SurfaceModel
 from spotsafe.policy.surface import Condition, ContextField, SurfacePolicy
 
 
@@ -118,20 +118,22 @@ def check_surface(layer: Layer, baseline: Baseline, policy: SurfacePolicy, fault
 
 
 def _check_examples(layer: Layer, policy: SurfacePolicy, faults: list[Fault]) -> None:
-    surface = layer.model
-    if not isinstance(surface, SurfaceModel):
-        return
+    document = layer.document
     parts = _names(layer, None, "content") or list(policy.content)
     fields = list(_written(layer, "context", dict))
-    for index, example in enumerate(surface.examples):
-        path = layer.document.entry((*layer.path, "examples"), index)
-        for key in example.model_extra or {}:
-            if parts and key not in parts:
-                hint = nearest(key, [*parts, "expect", "scores", "missing", "context", "languages"])
-                hint = hint or f"parts are {', '.join(parts)}"
-                faults.append(layer.document.fault((*path, key), f"unknown key {shown(key)}", hint, key=True))
-        for key in example.context:
+    for index, example in enumerate(_written(layer, "examples", list)):
+        path = (*layer.path, "examples", index)
+        for key in example if isinstance(example, dict) and parts else ():
+            if key not in parts and key not in EXAMPLE_KEYS:
+                hint = nearest(key, [*parts, *EXAMPLE_KEYS]) or f"parts are {', '.join(parts)}"
+                faults.append(document.fault((*path, key), f"unknown key {shown(key)}", hint, key=True))
+        context = example.get("context") if isinstance(example, dict) else None
+        for key in context if isinstance(context, dict) else ():
             if key not in fields:
                 hint = nearest(key, fields) or "declare it under 'context'"
                 message = f"unknown context field {shown(key)}"
-                faults.append(layer.document.fault((*path, "context", key), message, hint, key=True))
+                faults.append(document.fault((*path, "context", key), message, hint, key=True))
+
+
+EXAMPLE_KEYS = tuple(ExampleModel.model_fields)
+"""Keys of an example that are not parts of the content."""

@@ -24,6 +24,14 @@ Path = tuple[str | int, ...]
 _NULL, _BOOL, _INT, _FLOAT, _STR = (f"tag:yaml.org,2002:{t}" for t in ("null", "bool", "int", "float", "str"))
 
 
+ABANDONED = 4 * MAX_DEPTH
+"""Levels from which the rest of a document is not read: PyYAML's scanner takes quadratic time on them."""
+
+
+class _Refused(Exception):  # noqa: N818 - control flow inside this module
+    """The rest of this document is not read; the fault is already noted."""
+
+
 class _Composer(yaml.SafeLoader):
     """SafeLoader's composer with its own scalars, and with what manifests do not need refused."""
 
@@ -73,6 +81,8 @@ class _Composer(yaml.SafeLoader):
                 level -= 1
             if level <= 0:
                 return
+            if level > ABANDONED:
+                raise _Refused
 
 
 for _tag, _pattern, _first in (
@@ -193,6 +203,8 @@ def read_document(file: str, raw: str | bytes, faults: list[Fault]) -> Document 
     try:
         composer = _Composer(text, file, faults)
         node = composer.get_single_node()
+    except _Refused:
+        return None
     except yaml.YAMLError as error:
         faults.append(_syntax_fault(file, error))
         return None

@@ -260,10 +260,11 @@ def _status(
 
 
 def _notice(reasons: Sequence[Reason]) -> str | None:
-    """The notice key of the strictest reason that has one; ties go to the first."""
+    """The notice key of the strictest reason that has one. Ties go to the last: a surface's own rules
+    come after its baseline's, and its words fit better."""
     best: Reason | None = None
     for reason in reasons:
-        if reason.notice is not None and (best is None or reason.disposition > best.disposition):
+        if reason.notice is not None and (best is None or reason.disposition >= best.disposition):
             best = reason
     return best.notice if best is not None else None
 

@@ -153,7 +153,8 @@ def _conditions() -> str:
         "between libraries). Whole numbers and doubles do not mix: `7` is an int, `7.0` a double.\n\n"
         "A field that the condition reads and the caller does not pass makes it impossible to tell. Then "
         "the rule's `if_missing` default applies; where none is stated, labels of severity 3 and 4 hold, "
-        "and others get the rule's own action, at most a hold. Conditions need the extra: `pip install 'spotsafe[cel]'`.\n"
+        "and others get the rule's own action, at most a hold. Conditions need the extra: "
+        "`pip install 'spotsafe[cel]'`.\n"
     )
 
 
