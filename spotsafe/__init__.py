@@ -10,11 +10,12 @@ on first use, so a process pays only for what it touches.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from spotsafe._version import __version__
 
+TYPE_CHECKING = False  # as type checkers read it; importing ``typing`` would load two dozen modules
 if TYPE_CHECKING:
+    from typing import Any
+
     from spotsafe.client.client import Client as Client
     from spotsafe.client.registry import configure as configure
     from spotsafe.client.registry import current as current

@@ -6,13 +6,10 @@ through as clean either: the caller of :func:`contained` says what to do instead
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from types import TracebackType
 
 from spotsafe.core.errors import SpotsafeError
-
-_log = logging.getLogger("spotsafe.core")
 
 
 class FaultCounter:
@@ -29,7 +26,11 @@ class FaultCounter:
         seen = self.counts.get(place, 0)
         self.counts[place] = seen + 1
         if not seen:
-            _log.error("internal fault in spotsafe at %s (%s); further ones are only counted", place, kind)
+            import logging  # only now: the path of a guarded call imports as little as it can
+
+            logging.getLogger("spotsafe.core").error(
+                "internal fault in spotsafe at %s (%s); further ones are only counted", place, kind
+            )
 
 
 class contained:  # noqa: N801 - reads as a statement: ``with contained("telemetry", faults): ...``

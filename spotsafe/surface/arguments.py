@@ -12,7 +12,6 @@ from operator import attrgetter
 from typing import Any
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.surface.shapes import field_of
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "<absent>"})()
 """An argument that was neither passed nor has a default: the call is malformed."""
@@ -103,6 +102,8 @@ def _fields_getter(get: Getter, fields: Sequence[str], where: str) -> Getter:
     quick = attrgetter(".".join(fields))
 
     def walk(value: Any) -> Any:
+        from spotsafe.surface.shapes import field_of
+
         for field in fields:
             if value is None or value is ABSENT:
                 return None

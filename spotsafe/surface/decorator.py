@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,6 @@ from spotsafe.client import registry
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.guarding import Guarding, wrapper_of
 from spotsafe.surface.handler import Handler, Options, caller, local_scope
-from spotsafe.surface.order import refuse_registered
 
 if TYPE_CHECKING:
     from spotsafe.surface.seams import Guard
@@ -72,7 +72,10 @@ def _decorated(handler: Any, options: Options, frame: types.FrameType | None) ->
         return types.MethodType(_decorated(handler.__func__, options, frame), handler.__self__)
     if not isinstance(handler, types.FunctionType):
         raise ConfigurationError(_refusal(handler, options.surface))
-    refuse_registered(handler, options.surface, frame)
+    if any(framework in sys.modules for framework in ("starlette", "flask")):
+        from spotsafe.surface.order import refuse_registered
+
+        refuse_registered(handler, options.surface, frame)
     guarding = Guarding(Handler(handler, options, local_scope(handler, frame)))
     guarded: Any = functools.wraps(handler)(wrapper_of(guarding))
     guarded.__signature__ = guarding.handler.signature

@@ -7,15 +7,17 @@ The wrappers of plain and coroutine functions are written out: on a cache hit ea
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spotsafe.client import registry
-from spotsafe.core.decision import Decision
 from spotsafe.surface import context as running
 from spotsafe.surface.handler import Handler, Kind
-from spotsafe.surface.occasion import Occasion
-from spotsafe.surface.plan import Plan, compile_plan
-from spotsafe.surface.seams import Guard, SurfacePolicy
+
+if TYPE_CHECKING:
+    from spotsafe.core.decision import Decision
+    from spotsafe.surface.occasion import Occasion
+    from spotsafe.surface.plan import Plan
+    from spotsafe.surface.seams import Guard, SurfacePolicy
 
 
 class Guarding:
@@ -32,6 +34,8 @@ class Guarding:
         theirs."""
         plan = self.plan
         if plan is None or plan.policy is not policy:
+            from spotsafe.surface.plan import compile_plan  # with all that reads hints: not before a call
+
             plan = self.plan = compile_plan(self.handler, policy)
         return plan
 
@@ -46,7 +50,7 @@ class Guarding:
         item = None if plan.item is None else plan.item(args, kwargs)
         actor = None if plan.actor is None else plan.actor(args, kwargs)
         context = None if plan.context is None else plan.context(args, kwargs)
-        return Occasion(guard, plan, args, kwargs, item, actor, context)
+        return _occasion(guard, plan, args, kwargs, (item, actor, context))
 
 
 def wrapper_of(guarding: Guarding) -> Callable[..., Any]:
@@ -77,7 +81,7 @@ def _function(guarding: Guarding) -> Callable[..., Any]:
                 decision = guard.checked(policy, content, (item, actor, context))
             verdict = decision.verdict
             if verdict.disposition or verdict.effects:
-                occasion = Occasion(guard, plan, args, kwargs, item, actor, context)
+                occasion = _occasion(guard, plan, args, kwargs, (item, actor, context))
                 args, kwargs = occasion.let_in(decision, content)
         if is_injected:
             args, kwargs = handler.injected(args, kwargs, decision)
@@ -88,7 +92,8 @@ def _function(guarding: Guarding) -> Callable[..., Any]:
             leave(token)
         if plan.answer is None:
             return result
-        return _checked_result(Occasion(guard, plan, args, kwargs, item, actor, context), result, decision)
+        occasion = _occasion(guard, plan, args, kwargs, (item, actor, context))
+        return _checked_result(occasion, result, decision)
 
     return guarded
 
@@ -116,7 +121,7 @@ def _coroutine(guarding: Guarding) -> Callable[..., Any]:
                 decision = await guard.achecked(policy, content, (item, actor, context))
             verdict = decision.verdict
             if verdict.disposition or verdict.effects:
-                occasion = Occasion(guard, plan, args, kwargs, item, actor, context)
+                occasion = _occasion(guard, plan, args, kwargs, (item, actor, context))
                 args, kwargs = occasion.let_in(decision, content)
         if is_injected:
             args, kwargs = handler.injected(args, kwargs, decision)
@@ -127,7 +132,7 @@ def _coroutine(guarding: Guarding) -> Callable[..., Any]:
             leave(token)
         if plan.answer is None:
             return result
-        occasion = Occasion(guard, plan, args, kwargs, item, actor, context)
+        occasion = _occasion(guard, plan, args, kwargs, (item, actor, context))
         return await _achecked_result(occasion, result, decision)
 
     return guarded
@@ -188,6 +193,15 @@ _WRAPPERS: dict[Kind, Callable[[Guarding], Callable[..., Any]]] = {
     Kind.GENERATOR: _generator,
     Kind.ASYNC_GENERATOR: _async_generator,
 }
+
+
+def _occasion(
+    guard: Guard, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], who: tuple[Any, Any, Any]
+) -> Occasion:
+    """The call as enforcement sees it: made only where there is something to enforce."""
+    from spotsafe.surface.occasion import Occasion
+
+    return Occasion(guard, plan, args, kwargs, *who)
 
 
 def _checked_result(occasion: Occasion, value: Any, decision: Decision | None) -> Any:
