@@ -103,7 +103,7 @@ class Exchange:
             if self._given is not None:
                 response = self._given.handle_request(self._httpx(method, path, body, timeout, headers))
                 return _answer(response.status_code, response.headers.raw, b"".join(response.stream))
-            return self._post(self._request(method, path, body, timeout, headers))
+            return self._post(self._request(method, path, body, timeout, headers, sync=True))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:
@@ -140,7 +140,7 @@ class Exchange:
                     request = self._httpx(method, path, body, timeout, headers)
                     response = await self._given.handle_async_request(request)
                     return _answer(response.status_code, response.headers.raw, await response.aread())
-                return await self._apost(self._request(method, path, body, timeout, headers))
+                return await self._apost(self._request(method, path, body, timeout, headers, sync=False))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:
@@ -160,7 +160,14 @@ class Exchange:
         return _answer(response.status, response.headers, b"".join(pieces))
 
     def _request(
-        self, method: str, path: str, body: bytes, timeout: float, extra: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        timeout: float,
+        extra: Mapping[str, str] | None,
+        *,
+        sync: bool,
     ) -> httpcore.Request:
         registry.require_live_calls(self._url.host)
         target = self._targets.get(path)
@@ -175,7 +182,9 @@ class Exchange:
         headers += [(name.encode(), value.encode()) for name, value in (extra or {}).items()]
         return httpcore.Request(
             method, target, headers=headers, content=body,
-            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)},
+            # Of these times only the pool's counts, and only in the calling thread: everything else is
+            # bounded by the deadline itself, sync in its streams, async by its task.
+            extensions={"timeout": {"pool": timeout} if sync else {}},
         )  # fmt: skip
 
     def _httpx(

@@ -21,7 +21,7 @@ FRESH_NAMES = 60.0
 """Seconds for which a resolved name is used without asking again."""
 
 _SLICE = 65_536
-"""Bytes written between two looks at the clock."""
+"""Bytes written between two looks at the clock, and kept back for one write with what follows."""
 
 Addresses = tuple[str, ...]
 
@@ -114,20 +114,33 @@ class Until(local):
 
 
 class DeadlineStream(httpcore.NetworkStream):
-    """A socket whose every operation is bounded by what is left of its thread's deadline."""
+    """A socket whose every operation is bounded by what is left of its thread's deadline.
+
+    Head and body of a request are written apart; they are kept back until the answer is read (or are
+    many), so that a short request is one segment on the wire.
+    """
 
     def __init__(self, inner: httpcore.NetworkStream, until: Until, monotonic: Callable[[], float]) -> None:
         self._inner = inner
         self._until = until
         self._monotonic = monotonic
+        self._kept = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._kept:
+            self._flush()
         left = self._until.end - self._monotonic()
         if left <= 0:
             raise httpcore.ReadTimeout("deadline")
         return self._inner.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._kept += buffer
+        if len(self._kept) > _SLICE:
+            self._flush()
+
+    def _flush(self) -> None:
+        buffer, self._kept = self._kept, b""
         for start in range(0, len(buffer), _SLICE):
             left = self._until.end - self._monotonic()
             if left <= 0:
@@ -184,6 +197,38 @@ class DeadlineBackend(httpcore.NetworkBackend):
         raise failure("connect")
 
 
+class CorkedStream(httpcore.AsyncNetworkStream):
+    """The async twin: what is written is kept back until the answer is read, or is much. Time is its
+    task's affair."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._kept = b""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._kept:
+            buffer, self._kept = self._kept, b""
+            await self._inner.write(buffer)
+        return await self._inner.read(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._kept += buffer
+        if len(self._kept) > _SLICE:
+            buffer, self._kept = self._kept, b""
+            await self._inner.write(buffer)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return CorkedStream(await self._inner.start_tls(ssl_context, server_hostname))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class ResolvingBackend(httpcore.AsyncNetworkBackend):
     """The async twin: only names need care, since a task's deadline cancels everything else. The loop's
     own resolver threads would keep ``asyncio.run`` from ending while a lookup hangs."""
@@ -203,7 +248,9 @@ class ResolvingBackend(httpcore.AsyncNetworkBackend):
         failure: type[Exception] = httpcore.ConnectError
         for address in await self._addresses(host):
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return CorkedStream(
+                    await self._inner.connect_tcp(address, port, None, local_address, socket_options)
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = type(error)
         raise failure("connect")
