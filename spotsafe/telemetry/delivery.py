@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
@@ -118,13 +119,14 @@ class Delivery:
         another process has taken from a shared file is that process's to send."""
         if not self._idle() and not self.start():
             return self._finish_here(timeout)
-        deadline = self._clock.monotonic() + timeout
+        # Real time, whatever clock the client was given: this is about a thread that really waits.
+        deadline = time.monotonic() + timeout
         with self._rounds:
             self._flushing += 1
             try:
                 while not self._idle():
                     self._wake.set()
-                    left = deadline - self._clock.monotonic()
+                    left = deadline - time.monotonic()
                     if left <= 0 or not self._rounds.wait(left):
                         return self._idle()
             finally:
@@ -143,6 +145,10 @@ class Delivery:
             thread.join(0.1)
         self._outbox.close()
         return done
+
+    def used(self) -> bool:
+        """Whether this process has put or delivered anything, so that there is something to end."""
+        return self._thread is not None or self._outbox.waiting() > 0
 
     def after_fork(self) -> None:
         """In a forked child: no thread, fresh locks, nothing inherited to deliver."""
@@ -242,11 +248,11 @@ class Delivery:
 
     def _finish_here(self, timeout: float) -> bool:
         """The interpreter is ending and starts no thread: deliver in this one, one attempt per batch."""
-        deadline = self._clock.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         self._outbox.drain()
         try:
             while self._dispatch is not None and self._dispatch.batch():
-                if self._clock.monotonic() >= deadline:
+                if time.monotonic() >= deadline:
                     break
         except DetectorError:
             return False
@@ -263,7 +269,8 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     for delivery in list(_live):
-        delivery.close(EXIT_SECONDS)
+        if delivery.used():
+            delivery.close(EXIT_SECONDS)
 
 
 atexit.register(_at_exit)

@@ -122,6 +122,24 @@ class Telemetry:
         ):
             self._count_rare(decision, policy)
 
+    def cell(self, decision: Decision, policy: RecordedPolicy) -> Cell | None:
+        """Where decisions like this one are counted, for a caller that makes many of them: seconds at 0, and
+        one more at the place of the bucket. None where more than that is to be counted."""
+        if not self.enabled or self._is_rare(decision, policy):
+            return None
+        verdict = decision.verdict
+        key = (decision.surface, verdict.disposition, verdict.status, policy.mode)
+        return self._cells.get(key) or self._new_cell(key)
+
+    def _is_rare(self, decision: Decision, policy: RecordedPolicy) -> bool:
+        verdict = decision.verdict
+        return (
+            verdict.would is not None
+            or policy.unlinked
+            or verdict.status >= _PARTIAL
+            or decision.kill_switch is not None
+        )
+
     def _new_cell(self, key: CellKey) -> Cell:
         with self._lock:
             if key[0] not in self._surfaces and len(self._surfaces) >= MAX_SURFACES:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +29,7 @@ class StoreAccess:
         self._bounds = bounds
         self._damaged = damaged
         self._store: EventStore | None = None
+        self._finding = threading.Lock()
         self._said: set[str] = set()
 
     def open(self) -> None:
@@ -67,12 +70,21 @@ class StoreAccess:
         return self._do(lambda store: store.set_aside(ids))
 
     def size(self) -> tuple[int, int]:
+        """Nought where there is no file yet: asking for figures is no reason to make one."""
+        if self._is_nowhere():
+            return (0, 0)
         return self._attempt(lambda store: store.size(), (0, 0))
 
     def deliverable(self, now: float) -> int:
+        """As :meth:`size`."""
+        if self._is_nowhere():
+            return 0
         return self._attempt(lambda store: store.deliverable(now), 0)
 
     def aside(self) -> int:
+        """As :meth:`size`."""
+        if self._is_nowhere():
+            return 0
         return self._attempt(lambda store: store.aside(), 0)
 
     def close(self) -> None:
@@ -80,19 +92,26 @@ class StoreAccess:
             self._store.close()
 
     def after_fork(self) -> None:
+        self._finding = threading.Lock()
         self._said = set()
         if self._store is not None:
             self._store.after_fork()
 
-    def _found(self) -> EventStore:
-        if self._store is None:
-            if self._path is None:
-                self._store = MemoryStore(self._bounds)
-            else:
-                from spotsafe.telemetry.file_store import FileStore
+    def _is_nowhere(self) -> bool:
+        return self._store is None and (self._path is None or not os.path.exists(self._path))
 
-                self._store = FileStore(self._path, self._bounds, damaged=self._damaged)
-        return self._store
+    def _found(self) -> EventStore:
+        with self._finding:
+            if self._store is None:
+                self._store = self._made()
+            return self._store
+
+    def _made(self) -> EventStore:
+        if self._path is None:
+            return MemoryStore(self._bounds)
+        from spotsafe.telemetry.file_store import FileStore
+
+        return FileStore(self._path, self._bounds, damaged=self._damaged)
 
     def _do(self, work: Callable[[EventStore], None]) -> bool:
         def done(store: EventStore) -> bool:

@@ -263,6 +263,20 @@ def test_flush_and_close_keep_to_their_time_when_the_service_hangs(event: Any) -
     hanging.set()
 
 
+def test_flush_ends_although_the_clients_clock_stands_still(event: Any, clock: Any) -> None:
+    """A product's tests may stop the clock and take the service away; flush still comes back."""
+
+    def fail(records: list[dict[str, Any]]) -> None:
+        raise DetectorError(Failure.CONNECT)
+
+    outbox = Outbox(clock=clock)
+    delivery = Delivery(outbox, fail, clock=clock)
+    outbox.put(event(1))
+    assert delivery.flush(0.3) is False
+    assert delivery.stats()["failure"] == "connect"
+    assert delivery.close(0.01) is False
+
+
 def test_without_a_service_events_are_only_kept(tmp_path: Path, event: Any) -> None:
     """A file that people read: flush means it is on disk."""
     outbox = Outbox(tmp_path / "outbox.sqlite", keep_newest=True)
@@ -337,3 +351,19 @@ def test_a_script_that_ends_still_delivers(kind: str) -> None:
     """The last events go out when the interpreter ends, also where it starts no threads any more."""
     done = subprocess.run([sys.executable, "-c", SCRIPT, kind], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("last-words", "")
+
+
+UNUSED = """
+import os, sys
+from spotsafe.telemetry.delivery import Delivery
+from spotsafe.telemetry.outbox import Outbox
+outbox = Outbox(sys.argv[1])
+delivery = Delivery(outbox, lambda records: None)
+assert outbox.stats()["items"] == 0
+"""
+
+
+def test_a_client_that_was_never_used_makes_no_file(tmp_path: Path) -> None:
+    """Importing an application, or forking from one, is no reason for I/O."""
+    subprocess.run([sys.executable, "-c", UNUSED, str(tmp_path / "outbox.sqlite")], check=True)
+    assert list(tmp_path.iterdir()) == []
