@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from anyio import to_thread
 
@@ -26,7 +27,9 @@ class EngineSlot:
     __slots__ = ("_detector", "_faults", "_limits", "_load", "_queue", "_task", "failure", "on_failure")
 
     def __init__(self, detector: Detector | Load, limits: Limits, faults: FaultCounter) -> None:
-        self._load: Load = (lambda: detector) if isinstance(detector, Detector) else detector
+        # A class of detectors looks like one of them to isinstance, but has still to be called.
+        loaded = isinstance(detector, Detector) and not isinstance(detector, type)
+        self._load = cast(Load, (lambda: detector) if loaded else detector)
         self._limits = limits
         self._faults = faults
         self._detector: Detector | None = None

@@ -74,7 +74,17 @@ class Store:
                 f"the data directory {data_dir} cannot be used: {error.strerror}; "
                 "name another with --data-dir"
             ) from None
-        return cls(sqlite_engine(file))
+        engine = sqlite_engine(file)
+        try:
+            return cls(engine)
+        except StoreUnavailable:
+            raise ConfigurationError(
+                f"{file} cannot be read as a store (damaged, or of something else): move it away, "
+                "or name another folder with --data-dir"
+            ) from None
+        finally:
+            # A pool that was used to look is made anew for use; where looking failed nothing stays open.
+            engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -188,9 +198,9 @@ def _check_schema(connection: Connection) -> None:
     found = connection.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
     if found is None:
         _put_fact(connection, "schema", str(SCHEMA_VERSION))
-    elif int(found) != SCHEMA_VERSION:
+    elif found != str(SCHEMA_VERSION):
         raise ConfigurationError(
-            f"the data directory was written by schema {int(found)}, this version reads {SCHEMA_VERSION}: "
+            f"the data directory was written by schema {found}, this version reads {SCHEMA_VERSION}: "
             "start the version that wrote it, or name another directory"
         )
 
