@@ -343,7 +343,8 @@ def test_gunicorn_with_preload(worker: str, manifest: Path, service: FakeService
     setup = textwrap.dedent(SETUP).format(manifest=str(manifest), url=service.url)
     (tmp_path / "product.py").write_text(setup + WSGI)
     arguments = [
-        "gunicorn", "--preload", "-w", "2", "-k", worker, "--threads", "2", "-b", "127.0.0.1:{port}", "product:app",
+        "gunicorn", "--preload", "-w", "2", "-k", worker, "--threads", "2", "-b", "127.0.0.1:{port}",
+        "product:app",
     ]  # fmt: skip
     with served(arguments, tmp_path) as url:
         answers = [fetched(f"{url}/{number}").split() for number in range(8)]
@@ -372,7 +373,8 @@ client.start()
 from celery import Celery
 app = Celery("product", broker="filesystem://", backend="file://{tmp_path}/results")
 app.conf.update(broker_transport_options=dict(
-    data_folder_in="{tmp_path}/queue", data_folder_out="{tmp_path}/queue", control_folder="{tmp_path}/control"))
+    data_folder_in="{tmp_path}/queue", data_folder_out="{tmp_path}/queue",
+    control_folder="{tmp_path}/control"))
 @app.task
 def check(text):
     word = client.check("s", body=text).status.word

@@ -1,0 +1,176 @@
+"""``spotsafe holds list | release | reject``: decide on held content, at a service or in a holds file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
+from spotsafe.core.receipts import HoldState
+
+if TYPE_CHECKING:
+    from spotsafe.cli.output import Output
+    from spotsafe.client.http import Exchange
+
+HELP = "list, release or reject held content"
+
+TIMEOUT = 10.0
+COLUMNS = ("decision", "surface", "reason", "state", "expires", "note")
+_ACTS = {"release": HoldState.RELEASED, "reject": HoldState.REJECTED}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("action", choices=("list", *_ACTS), help="what to do")
+    parser.add_argument("decision", nargs="*", help="decision ids to release or reject")
+    parser.add_argument("--service", default=os.environ.get("SPOTSAFE_SERVICE"), help="the service's address")
+    parser.add_argument(
+        "--api-key", default=os.environ.get("SPOTSAFE_API_KEY"), help="a key with the scope admin"
+    )
+    parser.add_argument("--outbox", type=Path, help="the outbox file of a client without a service")
+    parser.add_argument(
+        "--state", choices=[state.value for state in HoldState], default="pending", help="which to list"
+    )
+    parser.add_argument("--note", help="why; shown to whoever asks for the verdict")
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """List or decide; 1 where a decision id was not pending. Raises ConfigurationError."""
+    if (args.service is None) == (args.outbox is None):
+        raise ConfigurationError("say where the holds are: --service URL (with --api-key), or --outbox FILE")
+    desk = _File(args.outbox) if args.outbox is not None else _Service(args.service, args.api_key)
+    try:
+        return _run(args, desk, out)
+    finally:
+        desk.close()
+
+
+def _run(args: argparse.Namespace, desk: _File | _Service, out: Output) -> int:
+    if args.action == "list":
+        if args.decision:
+            raise ConfigurationError("list takes no decision ids; --state chooses which holds are shown")
+        return _listed(desk.listed(args.state), out)
+    if not args.decision:
+        raise ConfigurationError(f"name the decisions to {args.action}; `spotsafe holds list` shows them")
+    return _decided(desk, args.decision, _ACTS[args.action], args.note, out)
+
+
+def _listed(holds: list[dict[str, Any]], out: Output) -> int:
+    out.json({"holds": holds})
+    rows = [
+        (h["decision_id"], h["surface"], h["reason"], h["state"], _instant(h["expires"]), h.get("note"))
+        for h in holds
+    ]
+    out.table(f"{len(rows)} held", COLUMNS, rows)
+    return 0
+
+
+def _decided(
+    desk: _File | _Service, decisions: list[str], state: HoldState, note: str | None, out: Output
+) -> int:
+    outcomes = {decision: desk.decide(decision, state, note) for decision in decisions}
+    rows = [{"decision_id": d, "state": state.value, "done": done} for d, done in outcomes.items()]
+    out.json({"decided": rows})
+    for decision, done in outcomes.items():
+        if done:
+            out.line(f"{decision} {state.value}", "good")
+        else:
+            out.line(f"{decision} is not pending, or not known here: nothing changed", "warn")
+    return 0 if all(outcomes.values()) else 1
+
+
+class _File:
+    """The holds file beside an outbox file."""
+
+    def __init__(self, outbox: Path) -> None:
+        from spotsafe.client.hold_store import FileHolds, holds_path
+        from spotsafe.core.clock import SystemClock
+
+        path = holds_path(outbox)
+        if not path.exists():
+            raise ConfigurationError(f"there is no holds file {path}; name the outbox file of the client")
+        self._store = FileHolds(path, SystemClock())
+        self._store.check()
+
+    def listed(self, state: str) -> list[dict[str, Any]]:
+        """Holds in *state*; ``expired`` are pending ones past their time."""
+        now = time.time()
+        pending = [held._asdict() for held in self._store.listed("pending")]
+        if state == "expired":
+            return [held for held in pending if held["expires"] <= now]
+        if state == "pending":
+            return [held for held in pending if held["expires"] > now]
+        return [held._asdict() for held in self._store.listed(state)]
+
+    def decide(self, decision: str, state: HoldState, note: str | None) -> bool:
+        """Whether the hold was pending and is now in *state*."""
+        return self._store.decide(decision, state, note, time.time())
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class _Service:
+    """The holds of a service."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        from spotsafe.client.http import Exchange
+
+        self._exchange: Exchange = Exchange(url, api_key, monotonic=time.monotonic)
+
+    def listed(self, state: str) -> list[dict[str, Any]]:
+        """Every hold in *state*, page by page."""
+        holds: list[dict[str, Any]] = []
+        after: str | None = None
+        while True:
+            path = f"v1/holds?state={state}" + (f"&after={quote(after)}" if after else "")
+            page = self._asked(path, b"", "GET")
+            holds.extend(page.get("holds", []))
+            following = page.get("next")
+            if not isinstance(following, str) or following == after:
+                return holds
+            after = following
+
+    def decide(self, decision: str, state: HoldState, note: str | None) -> bool:
+        """Whether the service has the hold in *state* now."""
+        body = json.dumps({"state": state.value, **({"note": note} if note else {})}).encode()
+        try:
+            answer = self._asked(f"v1/holds/{quote(decision, safe='')}", body, "POST")
+        except DetectorError as error:
+            if error.failure is Failure.REJECTED:  # unknown, or decided otherwise already
+                return False
+            raise
+        return answer.get("state") == state.value
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._exchange.close()
+
+    def _asked(self, path: str, body: bytes, method: str) -> dict[str, Any]:
+        """The JSON answer. Raises DetectorError that says how the service failed, ConfigurationError for a
+        key that it does not accept."""
+        from spotsafe.client.remote import failure_of, parsed
+        from spotsafe.guard.steps import Failed
+
+        answer = self._exchange.post(path, body, TIMEOUT, method=method)
+        failed = answer if isinstance(answer, Failed) else failure_of(answer)
+        if failed is not None and failed.failure is Failure.UNAUTHORIZED:
+            raise ConfigurationError("the service does not accept this key; --api-key needs the scope admin")
+        document = None if isinstance(answer, Failed) else parsed(answer.body)
+        if failed is None and not isinstance(document, dict):
+            failed = Failed(Failure.MALFORMED)
+        if failed is not None:
+            raise DetectorError(failed.failure, detector="holds")
+        return dict(document or {})
+
+
+def _instant(seconds: object) -> str:
+    if not isinstance(seconds, int | float):
+        return "–"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
