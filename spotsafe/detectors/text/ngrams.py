@@ -84,17 +84,28 @@ def _words(codes: U32) -> U32:
 
 
 class NgramModel:
-    """A linear model per label over :func:`buckets`: weights int8 with one scale per label."""
+    """A linear model per label over :func:`buckets` and lexicon counts: n-gram weights are int8 with one
+    scale per label."""
 
-    def __init__(self, weights: NDArray[np.int8], scale: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
-        """*weights* [2**BITS, labels], *scale* and *bias* [labels]; logit = sum(weights) · scale / √n + bias."""
+    def __init__(
+        self,
+        weights: NDArray[np.int8],
+        scale: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        lexicon: NDArray[np.float32],
+    ) -> None:
+        """*weights* [2**BITS, labels], *scale* and *bias* [labels], *lexicon* [lexicon features, labels];
+        logit = sum(weights) · scale / √n + counts · lexicon + bias."""
         self._weights = weights
         self._scale = scale
         self._bias = bias
+        self._lexicon = lexicon
 
-    def logits(self, text: str) -> NDArray[np.float32]:
-        """Logit per label [labels] for one normalised window."""
+    def logits(self, text: str, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logit per label [labels] for one normalised window with its lexicon *counts*."""
         found = buckets(text)
         total = self._weights[found].sum(axis=0, dtype=np.int32)
         result: NDArray[np.float32] = total * (self._scale / np.float32(len(found) ** 0.5)) + self._bias
+        if counts.any():
+            result = result + counts @ self._lexicon
         return result

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.detectors.text.encoder import Encoder
+from spotsafe.detectors.text.features import counted, joined
+from spotsafe.detectors.text.lexicon import Hit, Lexicon
 from spotsafe.detectors.text.normalise import Normalised, normalise
 from spotsafe.detectors.text.weights import TextModels
 from spotsafe.detectors.text.windows import pooled, windows
@@ -24,10 +26,13 @@ those that the first stage finds most suspicious of anything (about 15,000 chara
 
 
 class Reading(NamedTuple):
-    """A text with what the first stage knows: *logits* [windows, labels] of the n-gram model."""
+    """A text with what the first stage knows: the lexicon's *hits*, their *counts* [windows, lexicon
+    features] and the n-gram model's *logits* [windows, labels]."""
 
     normal: Normalised
     windows: list[tuple[int, int]]
+    hits: list[Hit]
+    counts: F32
     logits: F32
 
     def window(self, index: int) -> str:
@@ -35,12 +40,25 @@ class Reading(NamedTuple):
         return self.normal.text[start:end]
 
 
-def read(text: str, models: TextModels) -> Reading:
-    """Normalise *text* and run the n-gram model over its windows."""
+def read(text: str, models: TextModels, lexicon: Lexicon, languages: Collection[str]) -> Reading:
+    """Normalise *text*, find its terms and run the n-gram model over its windows. *languages*: what the text
+    may be in; empty for any."""
     normal = normalise(text)
     found = windows(normal.text)
-    logits = np.stack([models.ngrams.logits(normal.text[start:end]) for start, end in found])
-    return Reading(normal, found, logits)
+    hits = lexicon.find(normal, languages)
+    counts = np.stack([counted(_inside(hits, normal.span(*window)), lexicon) for window in found])
+    logits = np.stack(
+        [
+            models.ngrams.logits(normal.text[start:end], count)
+            for (start, end), count in zip(found, counts, strict=True)
+        ]
+    )
+    return Reading(normal, found, hits, counts, logits)
+
+
+def _inside(hits: Sequence[Hit], whole: tuple[int, int]) -> list[Hit]:
+    start, end = whole
+    return [hit for hit in hits if start <= hit.start and hit.end <= end]
 
 
 def worth_encoding(reading: Reading) -> list[int]:
@@ -54,15 +72,22 @@ def worth_encoding(reading: Reading) -> list[int]:
 def encoder_logits(readings: Sequence[Reading], models: TextModels, encoder: Encoder) -> list[dict[int, F32]]:
     """For each reading, window index → head logits [labels]; one pass over all windows."""
     chosen = [worth_encoding(reading) for reading in readings]
-    texts = [reading.window(index) for reading, found in zip(readings, chosen, strict=True) for index in found]
-    rows = iter(models.heads.logits(encoder.encode(texts)))
+    texts = [
+        reading.window(index) for reading, found in zip(readings, chosen, strict=True) for index in found
+    ]
+    if not texts:
+        return [{} for _ in readings]
+    counts = np.concatenate([reading.counts[found] for reading, found in zip(readings, chosen, strict=True)])
+    rows = iter(models.heads.logits(joined(encoder.encode(texts), counts)))
     return [{index: next(rows) for index in found} for found in chosen]
 
 
 def scores(reading: Reading, heads: dict[int, F32] | None, models: TextModels, language: str) -> F32:
     """Calibrated probabilities [labels]; *heads* None: the first stage alone."""
+    if not reading.normal.text.strip():
+        return np.zeros(models.stack.shape[1], dtype=np.float32)
     tier = FIRST if heads is None else WITH_ENCODER
-    by_head, by_ngrams, _ = models.stack[tier].T
+    by_head, by_ngrams = models.stack[tier].T
     if heads is None:
         together = by_ngrams * reading.logits
     else:

@@ -36,7 +36,7 @@ def shipped() -> Path:
 class TextModels(NamedTuple):
     """Everything that was learnt.
 
-    *stack* [tiers, labels, features]: weights of head, n-gram and lexicon logits; tier 0 is the first stage
+    *stack* [tiers, labels, 2]: weights of the heads' and the n-gram model's logits; tier 0 is the first stage
     alone, tier 1 has the encoder. *calibration* [tiers, languages, labels, 2]: slope and offset per language
     of *languages*, whose first entry ``*`` serves all others.
     """
@@ -82,18 +82,20 @@ def _models(arrays: Mapping[str, NDArray[Any]]) -> TextModels:
         Head(*(arrays[f"head{index}_{name}"].astype(np.float32) for name in names))
         for index in range(int(arrays["heads"]))
     ]
-    ngrams = NgramModel(arrays["ngram_weights"], arrays["ngram_scale"], arrays["ngram_bias"])
+    ngrams = NgramModel(*(arrays[f"ngram_{name}"] for name in ("weights", "scale", "bias", "lexicon")))
     languages = tuple(map(str, arrays["languages"]))
     return TextModels(ngrams, Heads(members), arrays["stack"], arrays["calibration"], languages)
 
 
 def digest(folder: Path) -> str:
-    """First 12 hexadecimal digits of the weights' SHA-256. Raises ConfigurationError where they are absent."""
+    """First 12 hexadecimal digits of the weights' SHA-256. Raises ConfigurationError where they are
+    absent."""
     try:
         return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12]
     except OSError as error:
         raise ConfigurationError(
-            f"{folder / WEIGHTS}: cannot be read ({error.strerror}); reinstall spotsafe or run `spotsafe train text`"
+            f"{folder / WEIGHTS}: cannot be read ({error.strerror}); reinstall spotsafe or run `spotsafe "
+            f"train text`"
         ) from None
 
 
@@ -108,5 +110,6 @@ def capabilities(folder: Path) -> dict[str, dict[str, Calibration]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            f"{path}: no table of capabilities ({type(error).__name__}); rebuild it with `spotsafe train text`"
+            f"{path}: no table of capabilities ({type(error).__name__}); rebuild it with `spotsafe train "
+            f"text`"
         ) from None

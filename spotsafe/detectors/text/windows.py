@@ -35,7 +35,8 @@ def pooled(logits: F32) -> F32:
     :data:`TEMPERATURE`). One window is itself; a single loud window among many keeps most of its height, and
     many windows do not add up to a finding by chance alone."""
     if len(logits) == 1:
-        return logits[0]
+        only: F32 = logits[0]
+        return only
     top = logits.max(axis=0)
     result: F32 = top + TEMPERATURE * np.log(np.exp((logits - top) / TEMPERATURE).mean(axis=0))
     return result

@@ -16,13 +16,15 @@ ENOUGH = 200
 ENOUGH_OVERALL = 30
 """Positives that a label needs over all languages together; below that its logits stay as they are."""
 
+MOST_PER_SET = 250.0
+
 _PRIOR = 2.0
 _STEPS = 50
 
 
 def platt(logits: F32, values: F32, weights: F32) -> tuple[float, float]:
-    """Slope and offset that minimise the weighted cross-entropy of sigmoid(slope · logit + offset), by Newton's
-    method. A slight pull towards slope 1 and offset 0 keeps it finite on separable data."""
+    """Slope and offset that minimise the weighted cross-entropy of sigmoid(slope · logit + offset), by
+    Newton's method. A slight pull towards slope 1 and offset 0 keeps it finite on separable data."""
     slope, offset = 1.0, 0.0
     for _ in range(_STEPS):
         predicted = sigmoid(slope * logits + offset).astype(np.float64)
@@ -36,6 +38,17 @@ def platt(logits: F32, values: F32, weights: F32) -> tuple[float, float]:
         if np.abs(step).max() < 1e-7:
             break
     return max(slope, 0.05), offset
+
+
+def evened(targets: Targets, sources: NDArray[np.str_]) -> Targets:
+    """*targets* with no set weighing more than :data:`MOST_PER_SET` rows in any label: else the largest set's
+    idea of a label decides what one half means."""
+    weights = targets.weights.copy()
+    for source in sorted(set(sources)):
+        rows = sources == source
+        total = weights[rows].sum(axis=0)
+        weights[rows] *= np.minimum(1.0, MOST_PER_SET / np.maximum(total, 1e-6))
+    return Targets(targets.values, weights)
 
 
 def table(logits: F32, targets: Targets, languages: NDArray[np.str_], kept: tuple[str, ...]) -> F32:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from spotsafe.detectors.text import lexicon
 from spotsafe.detectors.text.encoder import Encoder
+from spotsafe.detectors.text.features import counted
 from spotsafe.detectors.text.labels import COLUMN
 from spotsafe.detectors.text.normalise import normalise
 from spotsafe.learning.text import fit_ngrams
@@ -24,6 +26,9 @@ WEAK_NEGATIVE = 1.0
 
 TEACHER_WEIGHT = 0.5
 """A label filled by the teacher counts with this share of the row's weight."""
+
+LEAST_SHARE = 0.08
+MOST_RAISED = 8.0
 
 _ENCODED_AT_ONCE = 512
 
@@ -40,6 +45,7 @@ class Corpus(NamedTuple):
 
     rows: list[Row]
     embeddings: F32
+    counts: F32
     ngrams: csr_matrix
     truth: Targets
     targets: Targets
@@ -55,13 +61,22 @@ class Corpus(NamedTuple):
 
 def build(rows: list[Row], *, encoder: Encoder, teacher: Scorer, progress: Progress) -> Corpus:
     """Features and targets of *rows*. The most expensive step: one encoder pass over every text."""
-    texts = [normalise(row.text).text for row in rows]
+    normal = [normalise(row.text) for row in rows]
+    texts = [entry.text for entry in normal]
     starts = range(0, len(texts), _ENCODED_AT_ONCE)
     embedded = [
         encoder.encode(texts[start : start + _ENCODED_AT_ONCE]) for start in progress.over(starts, "encoder")
     ]
     targets = filled(rows, arrays(rows, WEAK_NEGATIVE), teacher, progress)
-    return Corpus(rows, np.concatenate(embedded), fit_ngrams.matrix(texts, progress), arrays(rows, 0.0), targets)
+    terms = lexicon.load()
+    counts = np.stack(
+        [
+            counted(terms.find(entry, (row.language,) if len(row.language) == 2 else ()), terms)
+            for entry, row in zip(progress.over(normal, "lexicon"), rows, strict=True)
+        ]
+    )
+    ngrams = fit_ngrams.matrix(texts, progress)
+    return Corpus(rows, np.concatenate(embedded), counts, ngrams, arrays(rows, 0.0), targets)
 
 
 def filled(rows: Sequence[Row], targets: Targets, teacher: Scorer, progress: Progress) -> Targets:
@@ -69,7 +84,9 @@ def filled(rows: Sequence[Row], targets: Targets, teacher: Scorer, progress: Pro
 
     Own lines need none (they are annotated throughout), nor do weak negatives.
     """
-    english = [index for index, row in enumerate(rows) if row.language == "en" and row.targets and not row.benign]
+    english = [
+        index for index, row in enumerate(rows) if row.language == "en" and row.targets and not row.benign
+    ]
     values, weights = targets.values.copy(), targets.weights.copy()
     if english:
         scores = teacher.scores([rows[index].text for index in english], progress)
@@ -86,3 +103,12 @@ def filled(rows: Sequence[Row], targets: Targets, teacher: Scorer, progress: Pro
 def part(targets: Targets, chosen: NDArray[np.int64]) -> Targets:
     """Rows *chosen* of *targets*."""
     return Targets(targets.values[chosen], targets.weights[chosen])
+
+
+def balanced(targets: Targets) -> Targets:
+    """*targets* with the positives of rare labels raised, at most :data:`MOST_RAISED` times, until they weigh
+    :data:`LEAST_SHARE` of the label's total."""
+    positive = (targets.weights * targets.values).sum(axis=0)
+    total = targets.weights.sum(axis=0)
+    factor = np.clip(LEAST_SHARE * total / np.maximum(positive, 1e-6), 1.0, MOST_RAISED)
+    return Targets(targets.values, targets.weights * (1 + (factor - 1) * targets.values))

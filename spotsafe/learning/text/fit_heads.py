@@ -13,12 +13,12 @@ from spotsafe.learning.text.rows import Targets
 
 F32 = NDArray[np.float32]
 
-HIDDEN = 192
+HIDDEN = 256
 EPOCHS = 8
 BATCH = 512
 RATE = 1.5e-3
-DROPOUT = 0.3
-DECAY = 1e-4
+DROPOUT = 0.4
+DECAY = 1e-3
 
 
 class HeadWeights(NamedTuple):
@@ -48,7 +48,9 @@ def fit(features: F32, targets: Targets, *, seed: int, progress: Progress) -> He
     second = [np.zeros_like(weight) for weight in weights]
     rows = len(features)
     steps = [
-        chunk for _ in range(EPOCHS) for chunk in np.array_split(generator.permutation(rows), rows // BATCH + 1)
+        chunk
+        for _ in range(EPOCHS)
+        for chunk in np.array_split(generator.permutation(rows), rows // BATCH + 1)
     ]
     for step, chunk in enumerate(progress.over(steps, "heads"), 1):
         gradients = _gradients(features[chunk], targets, chunk, weights, generator)
@@ -57,7 +59,9 @@ def fit(features: F32, targets: Targets, *, seed: int, progress: Progress) -> He
             first[index] += 0.1 * (gradient - first[index])
             second[index] += 0.001 * (gradient * gradient - second[index])
             ahead = (first[index] / (1 - 0.9**step)) / (np.sqrt(second[index] / (1 - 0.999**step)) + 1e-8)
-            weights[index] -= (rate * (ahead + DECAY * 100 * weights[index] * (index % 2 == 0))).astype(np.float32)
+            weights[index] -= (rate * (ahead + DECAY * 100 * weights[index] * (index % 2 == 0))).astype(
+                np.float32
+            )
     return HeadWeights(*weights)
 
 
@@ -75,5 +79,7 @@ def _gradients(
 
 def predict(weights: HeadWeights, features: F32) -> F32:
     """Logits [rows, labels]."""
-    result: F32 = np.maximum(features @ weights.hidden + weights.hidden_bias, 0) @ weights.out + weights.out_bias
+    result: F32 = (
+        np.maximum(features @ weights.hidden + weights.hidden_bias, 0) @ weights.out + weights.out_bias
+    )
     return result

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from spotsafe.detectors.text.ngrams import BITS, NgramModel, buckets
 from spotsafe.learning.text.progress import Progress
@@ -28,9 +28,15 @@ class NgramWeights(NamedTuple):
     weights: NDArray[np.int8]
     scale: F32
     bias: F32
+    lexicon: F32
 
     def model(self) -> NgramModel:
-        return NgramModel(self.weights, self.scale, self.bias)
+        return NgramModel(*self)
+
+    def logits(self, features: csr_matrix, counts: F32) -> F32:
+        """Logits [rows, labels], as the model itself would give them."""
+        result: F32 = features @ (self.weights * self.scale) + counts @ self.lexicon + self.bias
+        return result
 
 
 def matrix(texts: Sequence[str], progress: Progress) -> csr_matrix:
@@ -42,8 +48,19 @@ def matrix(texts: Sequence[str], progress: Progress) -> csr_matrix:
     return csr_matrix((values, np.concatenate(found).astype(np.int32), starts), shape=(len(texts), 2**BITS))
 
 
-def fit(features: csr_matrix, targets: Targets, *, seed: int, progress: Progress) -> NgramWeights:
-    """Weights that minimise the masked, weighted cross-entropy of *targets*."""
+def fit(
+    features: csr_matrix,
+    counts: F32,
+    targets: Targets,
+    *,
+    seed: int,
+    progress: Progress,
+    epochs: int = EPOCHS,
+) -> NgramWeights:
+    """Weights that minimise the masked, weighted cross-entropy of *targets*; *counts* [rows, lexicon
+    features]."""
+    buckets_only = features.shape[1]
+    features = hstack([features, csr_matrix(counts)], format="csr")
     labels = targets.values.shape[1]
     weights = np.zeros((features.shape[1], labels), dtype=np.float32)
     squares = np.full_like(weights, 1e-3)
@@ -51,7 +68,7 @@ def fit(features: csr_matrix, targets: Targets, *, seed: int, progress: Progress
     generator = np.random.default_rng(seed)
     steps = [
         chunk
-        for _ in range(EPOCHS)
+        for _ in range(epochs)
         for chunk in np.array_split(generator.permutation(features.shape[0]), features.shape[0] // BATCH + 1)
     ]
     for step, chunk in enumerate(progress.over(steps, "n-gram model")):
@@ -64,7 +81,7 @@ def fit(features: csr_matrix, targets: Targets, *, seed: int, progress: Progress
         rate = RATE * (1 - 0.9 * step / len(steps))
         weights[touched] -= rate * (part / np.sqrt(squares[touched]) + DECAY * len(chunk) * weights[touched])
         bias -= 0.02 * rate * error.mean(axis=0)
-    return quantised(weights, bias)
+    return quantised(weights[:buckets_only], bias, weights[buckets_only:])
 
 
 def initial_bias(targets: Targets) -> F32:
@@ -75,11 +92,11 @@ def initial_bias(targets: Targets) -> F32:
     return result
 
 
-def quantised(weights: F32, bias: F32) -> NgramWeights:
+def quantised(weights: F32, bias: F32, lexicon: F32) -> NgramWeights:
     """int8 with one scale per label, chosen so that one weight in ten thousand is clipped."""
     limit = np.quantile(np.abs(weights), 0.9999, axis=0).astype(np.float32) + np.float32(1e-9)
-    scale = limit / 127
-    return NgramWeights(np.clip(np.rint(weights / scale), -127, 127).astype(np.int8), scale, bias)
+    scale: F32 = (limit / 127).astype(np.float32)
+    return NgramWeights(np.clip(np.rint(weights / scale), -127, 127).astype(np.int8), scale, bias, lexicon)
 
 
 def sigmoid(values: NDArray[np.floating]) -> F32:

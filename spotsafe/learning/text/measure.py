@@ -26,16 +26,16 @@ class Figure(NamedTuple):
     where: str
     positives: int
     negatives: int
-    auroc: float
-    auprc: float
+    auroc: float | None
+    auprc: float | None
 
 
 def figure(label: str, where: str, scores: F32, truth: NDArray[np.bool_]) -> Figure:
-    """AUROC and AUPRC of *scores*; nan where there are too few rows of a side."""
+    """AUROC and AUPRC of *scores*; None where there are too few rows of a side."""
     positives = int(truth.sum())
     negatives = len(truth) - positives
     if min(positives, negatives) < _LEAST:
-        return Figure(label, where, positives, negatives, float("nan"), float("nan"))
+        return Figure(label, where, positives, negatives, None, None)
     auroc, auprc = roc_auc_score(truth, scores), average_precision_score(truth, scores)
     return Figure(label, where, positives, negatives, round(float(auroc), 3), round(float(auprc), 3))
 
@@ -61,26 +61,30 @@ def false_alarms(corpus: Corpus, scores: F32, at: float = 0.5) -> dict[str, floa
     return {label: round(float((scores[rows, column] >= at).mean()), 4) for label, column in COLUMN.items()}
 
 
-def capabilities(corpus: Corpus, held: list[Figure], lexicon: frozenset[str]) -> dict[str, Any]:
+def capabilities(corpus: Corpus, held: list[Figure]) -> dict[str, Any]:
     """Label → language → status with the counts behind it.
 
     ``calibrated``: at least 200 positives and 200 negatives were held out; ``uncalibrated``: trained on some
     positives of that language; ``transferred (not measured)``: the encoder knows the language, no positives
-    were seen; ``lexicon only``: only listed words.
+    were seen; ``lexicon only``: only listed words, for profanity.
     """
+    listed = {row.language for row in corpus.rows if _is_lexicon(row.source) and len(row.language) == 2}
     counts = {(entry.label, entry.where): entry for entry in held}
     trained = {
         (label, row.language)
         for row in corpus.rows
-        if not row.held_out
+        if not row.held_out and not _is_lexicon(row.source)
         for label, value in row.targets.items()
         if value >= 0.5
     }
-    table: dict[str, Any] = {}
+    # Patterns and checksums are not fitted: nothing was held out for them, in any language.
+    table: dict[str, Any] = {
+        "privacy.pii_exposure": {"*": {"status": "uncalibrated", "positives": 0, "negatives": 0}}
+    }
     for label in LABELS:
         table[label] = {}
         known = LANGUAGES | {language for name, language in trained if name == label and len(language) == 2}
-        for language in sorted(known | (lexicon if label == "tone.profanity" else frozenset())):
+        for language in sorted(known | (listed if label == "tone.profanity" else set())):
             entry = counts.get((label, language))
             positives, negatives = (entry.positives, entry.negatives) if entry else (0, 0)
             if min(positives, negatives) >= ENOUGH:
@@ -91,3 +95,7 @@ def capabilities(corpus: Corpus, held: list[Figure], lexicon: frozenset[str]) ->
                 status = "transferred (not measured)" if language in LANGUAGES else "lexicon only"
             table[label][language] = {"status": status, "positives": positives, "negatives": negatives}
     return table
+
+
+def _is_lexicon(source: str) -> bool:
+    return source.startswith("lexicon_")

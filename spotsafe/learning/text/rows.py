@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spotsafe.detectors.text.labels import COLUMN, LABELS
 from spotsafe.learning.text.sources import Source, records
 
-LONGEST = 400
+LONGEST = 300
 """Code points of a training text; the engine's window is of the same order."""
 
 HELD_OUT_SHARE = 0.2
@@ -75,12 +75,21 @@ def targets_of(record: Mapping[str, Any], source: Source) -> dict[str, float]:
     for category in _categories(record):
         for code, value in source.categories.get(category, {}).items():
             targets[code] = max(float(value), targets.get(code, 0.0))
+    if targets.get("tone.toxic", 0.0) >= 0.5:
+        for code in source.toxic_zero_unknown:
+            if targets.get(code) == 0.0:
+                del targets[code]
     return targets
 
 
 def _categories(record: Mapping[str, Any]) -> tuple[str, ...]:
     extra = _extra(record)
-    single = (extra.get("area"), extra.get("category"), extra.get("sub"), str(record.get("source", "")).split(" ")[0])
+    single = (
+        extra.get("area"),
+        extra.get("category"),
+        extra.get("sub"),
+        str(record.get("source", "")).split(" ")[0],
+    )
     return tuple(str(item) for item in (*single, *extra.get("intents", ())) if item)
 
 

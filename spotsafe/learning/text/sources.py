@@ -1,8 +1,8 @@
 """The registry of data that the shipped text models may be trained on.
 
-``sources.json`` holds, for each set: file, SHA-256, origin, revision, licence and its class, the mapping of its
-labels to our taxonomy, how many rows are used and with which weight. A set that is not in it, whose licence
-class does not allow training, or whose bytes differ, is refused.
+``sources.json`` holds, for each set: file, SHA-256, origin, revision, licence and its class, the mapping of
+its labels to our taxonomy, how many rows are used and with which weight. A set that is not in it, whose
+licence class does not allow training, or whose bytes differ, is refused.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ ALLOWED = ("permissive", "share-alike")
 
 
 class Source(NamedTuple):
-    """One set. *labels*: its label keys → our codes; *categories*: a row's category → targets, for sets that
-    have categories rather than labels; *constant*: targets of every row; *benign*: rows without labels count
-    as weak negatives; *cap*: most rows used (0: all); *held_out*: share of rows kept for measuring, where the
-    set's own split is not used."""
+    """One set of labelled texts.
+
+    *labels*: its label keys → our codes; *categories*: a row's category → targets, for sets that have
+    categories rather than labels; *constant*: targets of every row; *benign*: rows without labels count as
+    weak negatives; *cap*: most rows used (0: all); *held_out*: share of rows kept for measuring, where the
+    set's own split is not used; *toxic_zero_unknown*: codes whose 0 on a row that is toxic means "offensive,
+    not sure whether that" and counts as not annotated; *left_out*: the group with which the set is left out
+    whole for measuring (0: never).
+    """
 
     name: str
     file: str
@@ -42,6 +47,8 @@ class Source(NamedTuple):
     benign: bool
     cap: int
     held_out: float | None
+    toxic_zero_unknown: tuple[str, ...]
+    left_out: int
 
 
 def shipped_registry() -> tuple[Source, ...]:
@@ -64,7 +71,8 @@ def parse_registry(text: str, place: str = "sources.json") -> tuple[Source, ...]
         found = tuple(_source(name, entries[name]) for name in sorted(entries))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            f"{place}: not a registry of sources ({type(error).__name__}: {error}); see sources.json for the shape"
+            f"{place}: not a registry of sources ({type(error).__name__}: {error}); see sources.json for "
+            f"the shape"
         ) from None
     for source in found:
         _refuse_unfit(source, place)
@@ -74,7 +82,10 @@ def parse_registry(text: str, place: str = "sources.json") -> tuple[Source, ...]
 def _source(name: str, entry: Mapping[str, Any]) -> Source:
     return Source(
         name=name,
-        **{key: str(entry[key]) for key in ("file", "sha256", "origin", "revision", "licence", "licence_class")},
+        **{
+            key: str(entry[key])
+            for key in ("file", "sha256", "origin", "revision", "licence", "licence_class")
+        },
         weight=float(entry["weight"]),
         labels={key: tuple(codes) for key, codes in entry["labels"].items()},
         categories=entry.get("categories", {}),
@@ -82,13 +93,16 @@ def _source(name: str, entry: Mapping[str, Any]) -> Source:
         benign=bool(entry.get("benign", False)),
         cap=int(entry.get("cap", 0)),
         held_out=entry.get("held_out"),
+        toxic_zero_unknown=tuple(entry.get("toxic_zero_unknown", ())),
+        left_out=int(entry.get("left_out", 0)),
     )
 
 
 def _refuse_unfit(source: Source, place: str) -> None:
     if not source.licence_class.startswith(ALLOWED):
         raise ConfigurationError(
-            f"{place}: {source.name}: licence class {source.licence_class!r} does not allow training; remove the set"
+            f"{place}: {source.name}: licence class {source.licence_class!r} does not allow training; "
+            f"remove the set"
         )
     used = {code for codes in source.labels.values() for code in codes} | source.constant.keys()
     used |= {code for targets in source.categories.values() for code in targets}
@@ -100,8 +114,8 @@ def _refuse_unfit(source: Source, place: str) -> None:
 
 
 def records(source: Source, folder: Path) -> Iterator[dict[str, Any]]:
-    """The set's rows as they stand in its file. Raises ConfigurationError where the file is absent, differs from
-    the registered bytes, or holds a line that is no JSON object."""
+    """The set's rows as they stand in its file. Raises ConfigurationError where the file is absent, differs
+    from the registered bytes, or holds a line that is no JSON object."""
     path = folder / source.file
     try:
         raw = path.read_bytes()

@@ -12,16 +12,15 @@ from spotsafe.detectors.text.labels import LABELS
 
 F32 = NDArray[np.float32]
 
-_FIRST = (0.0, 1.0, 1.0)
-_WITH_ENCODER = (0.75, 0.3, 0.5)
+_FIRST = (0.0, 1.0)
+_WITH_ENCODER = (0.75, 0.3)
 
 STACK: F32 = np.array([[_FIRST] * len(LABELS), [_WITH_ENCODER] * len(LABELS)], dtype=np.float32)
-"""Weights [tiers, labels, features] of the logits of heads, n-grams and lexicon."""
+"""Weights [tiers, labels, 2] of the logits of heads and n-grams."""
 
 
-def stacked(heads: F32, ngrams: F32, lexicon: F32 | None = None) -> F32:
+def stacked(heads: F32, ngrams: F32) -> F32:
     """Logits [tiers, rows, labels] of both tiers from each stage's logits [rows, labels]."""
-    listed = np.zeros_like(heads) if lexicon is None else lexicon
-    features = np.stack([heads, ngrams, listed], axis=-1)
+    features = np.stack([heads, ngrams], axis=-1)
     result: F32 = np.einsum("rlf,tlf->trl", features, STACK).astype(np.float32)
     return result

@@ -2,7 +2,8 @@
 
 It is the Jigsaw model inside the package ``toxic-comment-classifier`` (MIT): GloVe-50, a bidirectional LSTM
 with 50 units, max-pooling, two dense layers. Only its two data files are read; nothing of it is imported or
-unpickled: the vocabulary is taken from the pickle's *opcodes*, the weights from HDF5. Needed for training only.
+unpickled: the vocabulary is taken from the pickle's *opcodes*, the weights from HDF5. Needed for training
+only.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ OUTPUTS: Mapping[str, int] = {
     "harass.bullying": 4,
     "hate.speech": 5,
 }
-"""Which of its six outputs (toxic, severe_toxic, obscene, threat, insult, identity_hate) fills which label."""
+"""Which of its six outputs (toxic, severe_toxic, obscene, threat, insult, identity_hate) fills which
+label."""
 
 _LENGTH = 100
 _VOCABULARY = 20_000
-_FILTERED = str.maketrans({character: " " for character in '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'})
+_FILTERED = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
 
 
 class Teacher:
@@ -50,10 +52,13 @@ class Teacher:
                 "training needs the teacher's weights: pip install --no-deps toxic-comment-classifier==0.3.0"
             )
         folder = Path(spec.origin).parent / "model"
-        return cls(vocabulary((folder / "tokenizer.pickle").read_bytes()), _layers(folder / "model.weights.h5"))
+        return cls(
+            vocabulary((folder / "tokenizer.pickle").read_bytes()), _layers(folder / "model.weights.h5")
+        )
 
     def scores(self, texts: Sequence[str], progress: Progress, batch: int = 256) -> F32:
-        """Probabilities [texts, 6]. Texts of similar length share a batch; the order of the result is theirs."""
+        """Probabilities [texts, 6]. Texts of similar length share a batch; the order of the result is
+        theirs."""
         ids = [self._ids(text) for text in texts]
         result = np.empty((len(texts), 6), dtype=np.float32)
         order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
@@ -64,7 +69,9 @@ class Teacher:
 
     def _ids(self, text: str) -> list[int]:
         words = text.lower().translate(_FILTERED).split()
-        return [self._words[word] for word in words if self._words.get(word, _VOCABULARY) < _VOCABULARY][-_LENGTH:]
+        return [self._words[word] for word in words if self._words.get(word, _VOCABULARY) < _VOCABULARY][
+            -_LENGTH:
+        ]
 
     def _forward(self, ids: Sequence[Sequence[int]]) -> F32:
         # Keras pads on the left with id 0, which has an embedding of its own; all 100 steps are run.
@@ -82,7 +89,8 @@ class Teacher:
         return result
 
     def _lstm(self, embedded: F32, side: str) -> F32:
-        """Maximum over time of the hidden state [batch, 50]; gates in Keras' order: input, forget, cell, output."""
+        """Maximum over time of the hidden state [batch, 50]; gates in Keras' order: input, forget, cell,
+        output."""
         recurrent, bias = self._layers[f"{side}_recurrent"], self._layers[f"{side}_bias"]
         inputs = embedded @ self._layers[f"{side}_kernel"] + bias
         units = recurrent.shape[0]
@@ -92,7 +100,9 @@ class Teacher:
         for step in range(embedded.shape[1]):
             gates = inputs[:, step] + hidden @ recurrent
             opened = _sigmoid(gates)
-            cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
+            cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(
+                gates[:, 2 * units : 3 * units]
+            )
             hidden = opened[:, 3 * units :] * np.tanh(cell)
             np.maximum(best, hidden, out=best)
         return best
@@ -121,7 +131,7 @@ def vocabulary(pickled: bytes) -> dict[str, int]:
             elif inside:
                 word = str(argument)
         elif inside and word is not None and opcode.name.startswith("BININT"):
-            counts[word], word = int(argument), None
+            counts[word], word = int(str(argument)), None
     ordered = sorted(counts, key=counts.__getitem__, reverse=True)
     return {word: index for index, word in enumerate(ordered, 1)}
 

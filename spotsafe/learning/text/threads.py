@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Limit every loaded BLAS and OpenMP library to one thread while the block runs."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    limits = import_module("threadpoolctl").threadpool_limits  # it has no type information
+    with limits(limits=1):
         yield

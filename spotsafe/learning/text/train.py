@@ -13,8 +13,20 @@ from numpy.typing import NDArray
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.text import weights as stored
 from spotsafe.detectors.text.encoder import Encoder, sentence_encoder
+from spotsafe.detectors.text.features import joined
 from spotsafe.detectors.text.labels import LABELS
-from spotsafe.learning.text import calibrate, card, contrast, corpus, fit_heads, fit_ngrams, measure, rows
+from spotsafe.learning.text import (
+    calibrate,
+    card,
+    contrast,
+    corpus,
+    fit_heads,
+    fit_ngrams,
+    left_out,
+    measure,
+    rows,
+    words,
+)
 from spotsafe.learning.text.progress import Progress
 from spotsafe.learning.text.sources import Source, shipped_registry
 from spotsafe.learning.text.stack import STACK, stacked
@@ -41,26 +53,35 @@ def train(
     ``text.npz``, ``capabilities.json`` and the model card to *out_dir*.
 
     Returns the report that the card is made from. On one machine the same data give the same bytes: one
-    thread, fixed *seed*, no times in files. Raises ConfigurationError for data that are not the registered ones.
+    thread, fixed *seed*, no times in files. Raises ConfigurationError for data that are not the registered
+    ones.
     """
     shown = progress or Progress()
     sources = tuple(shipped_registry() if registry is None else registry)
     with one_thread():
         listed = rows.load(data_dir, sources)
         if not listed:
-            raise ConfigurationError(f"{data_dir}: no usable rows; registered sets: {[s.name for s in sources]}")
+            raise ConfigurationError(
+                f"{data_dir}: no usable rows; registered sets: {[s.name for s in sources]}"
+            )
         whole = corpus.build(
-            [*listed, *contrast.load()],
+            [*listed, *contrast.load(), *words.benign(listed)],
             encoder=encoder or sentence_encoder(),
             teacher=teacher or Teacher.installed(),
             progress=shown,
         )
         arrays, scores = _fitted(whole, seed, shown)
+        groups = {source.name: source.left_out for source in sources}
+        unseen = left_out.figures(whole, groups, seed=seed, progress=shown)
     out_dir.mkdir(parents=True, exist_ok=True)
     stored.save(out_dir / stored.WEIGHTS, arrays)
-    report = _report(whole, scores, sources, stored.digest(out_dir))
+    report = _report(whole, scores, sources)
+    report["weights"] = stored.digest(out_dir)
+    report["left_out"] = [entry._asdict() for entry in unseen]
     table = {"format": stored.FORMAT, "weights": report["weights"], "labels": report["capabilities"]}
-    _write(out_dir / stored.CAPABILITIES, json.dumps(table, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    _write(
+        out_dir / stored.CAPABILITIES, json.dumps(table, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    )
     _write(out_dir / CARD, card.text(report))
     return report
 
@@ -72,14 +93,15 @@ def _write(path: Path, text: str) -> None:
 def _fitted(whole: corpus.Corpus, seed: int, progress: Progress) -> tuple[dict[str, NDArray[Any]], F32]:
     """Arrays of the weight file, and calibrated scores with the encoder [rows, labels]."""
     fitted = np.flatnonzero(~whole.held_out)
-    targets = corpus.part(whole.targets, fitted)
-    ngrams = fit_ngrams.fit(whole.ngrams[fitted], targets, seed=seed, progress=progress)
+    targets = corpus.balanced(corpus.part(whole.targets, fitted))
+    ngrams = fit_ngrams.fit(whole.ngrams[fitted], whole.counts[fitted], targets, seed=seed, progress=progress)
+    inputs = joined(whole.embeddings, whole.counts)
     members = [
-        fit_heads.fit(whole.embeddings[fitted], targets, seed=seed + index, progress=progress).halved()
+        fit_heads.fit(inputs[fitted], targets, seed=seed + index, progress=progress).halved()
         for index in range(HEADS)
     ]
-    first = whole.ngrams @ (ngrams.weights * ngrams.scale) + ngrams.bias
-    second = np.mean([fit_heads.predict(member, whole.embeddings) for member in members], axis=0)
+    first = ngrams.logits(whole.ngrams, whole.counts)
+    second = np.mean([fit_heads.predict(member, inputs) for member in members], axis=0)
     languages, calibration, scores = _calibrated(whole, stacked(second, first))
     arrays: dict[str, NDArray[Any]] = {
         "labels": np.array(LABELS),
@@ -90,6 +112,7 @@ def _fitted(whole: corpus.Corpus, seed: int, progress: Progress) -> tuple[dict[s
         "ngram_weights": ngrams.weights,
         "ngram_scale": ngrams.scale,
         "ngram_bias": ngrams.bias,
+        "ngram_lexicon": ngrams.lexicon,
     }
     for index, member in enumerate(members):
         for name, array in member._asdict().items():
@@ -101,24 +124,28 @@ def _calibrated(whole: corpus.Corpus, tiers: F32) -> tuple[tuple[str, ...], F32,
     held = whole.held_out
     spoken = whole.column("language")
     languages = ("*", *sorted({str(tag) for tag in spoken[held] if len(tag) == 2}))
-    held_targets = corpus.part(whole.targets, np.flatnonzero(held))
-    calibration = np.stack([calibrate.table(tier[held], held_targets, spoken[held], languages) for tier in tiers])
+    held_targets = calibrate.evened(
+        corpus.part(whole.targets, np.flatnonzero(held)), whole.column("source")[held]
+    )
+    calibration = np.stack(
+        [calibrate.table(tier[held], held_targets, spoken[held], languages) for tier in tiers]
+    )
     where = np.array([languages.index(tag) if tag in languages else 0 for tag in spoken])
     used = calibration[-1][where]
     return languages, calibration, fit_ngrams.sigmoid(used[:, :, 0] * tiers[-1] + used[:, :, 1])
 
 
-def _report(whole: corpus.Corpus, scores: F32, sources: Sequence[Source], digest: str) -> dict[str, Any]:
-    held = measure.by_group(whole, scores, whole.column("language"), whole.held_out)
-    by_source = measure.by_group(whole, scores, whole.column("source"), whole.held_out)
+def _report(whole: corpus.Corpus, scores: F32, sources: Sequence[Source]) -> dict[str, Any]:
+    public = whole.held_out & (whole.column("source") != contrast.SOURCE)
+    held = measure.by_group(whole, scores, whole.column("language"), public)
+    by_source = measure.by_group(whole, scores, whole.column("source"), public)
     counted = whole.column("source")
     return {
-        "weights": digest,
         "rows": {source.name: int((counted == source.name).sum()) for source in sources},
         "own_lines": int((counted == contrast.SOURCE).sum()),
         "sources": [source._asdict() for source in sources],
         "held_out": [entry._asdict() for entry in held],
         "held_out_by_set": [entry._asdict() for entry in by_source],
         "false_alarms": measure.false_alarms(whole, scores),
-        "capabilities": measure.capabilities(whole, held, frozenset()),
+        "capabilities": measure.capabilities(whole, held),
     }
