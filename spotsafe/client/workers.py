@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Condition, Event, Thread
 from typing import TypeVar
 
-from spotsafe.core.errors import DetectorError, Failure, SpotsafeError
+from spotsafe.core.errors import ConfigurationError, DetectorError, Failure, SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 
 T = TypeVar("T")
@@ -89,7 +89,16 @@ class Workers:
             future.set_exception(error)
         finally:
             if not future.done():
-                future.set_exception(DetectorError(Failure.INTERNAL))
+                future.set_exception(self._internal())
+
+    def _internal(self) -> SpotsafeError:
+        """What the caller learns of a job that broke: a failure to get along with or, where faults are
+        loud, an error; the traceback is the worker's."""
+        if self._faults.loud:
+            return ConfigurationError(
+                f"internal fault on a thread of {self.name}: its traceback is shown there"
+            )
+        return DetectorError(Failure.INTERNAL)
 
     def pause(self, seconds: float) -> None:
         """Wait *seconds* on the calling thread, or until the pool closes."""

@@ -22,10 +22,13 @@ from spotsafe.core.content import Part
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
-from spotsafe.core.wire import WireError, decode_detect, encode_answer
+from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, WireError, decode_detect, encode_answer
 from spotsafe.testing.faults import FAULTS, Connection, Fault
 
 __all__ = ["FakeService", "Fault"]
+
+MOST_EVENTS = 500
+"""Events in one batch, as the real service takes them."""
 
 PATIENCE = 30.0
 """Seconds after which a fault that waits gives up by itself, so that no test leaves a thread behind."""
@@ -212,7 +215,7 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
                 route = self._decide
             try:
                 body = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self._problem(400, "malformed-body", "The body could not be read")
                 return
             if route is None:
@@ -242,11 +245,13 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
             service.requests.append(body)
             service.headers.append({name.lower(): value for name, value in self.headers.items()})
             service.arrived.release()
+            if self.headers.get(WIRE_HEADER, "1") not in map(str, ACCEPTED_VERSIONS):
+                self._problem(400, "wire-version", "The wire version is not spoken here")
+                return
             try:
                 answer = service.detected(body)
             except WireError as error:
-                detail = f"{error.pointer or 'the body'} {error.problem}."
-                self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
+                self._invalid(error)
                 return
             fault = service.next_fault()
             if fault is None:
@@ -257,9 +262,13 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
 
         def _events(self, body: Any) -> None:
             events = body.get("events") if isinstance(body, dict) else None
-            if not isinstance(events, list):
-                self._problem(422, "invalid-body", "The body does not have the expected shape")
+            if not isinstance(events, list) or len(events) > MOST_EVENTS:
+                self._invalid(WireError("/events", f"must be an array of at most {MOST_EVENTS}"))
                 return
+            for index, event in enumerate(events):
+                if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
+                    self._invalid(WireError(f"/events/{index}/event_id", "must be a lower-case UUID"))
+                    return
             self._json(200, service.accept(events))
 
         def _decide(self, body: Any) -> None:
@@ -267,8 +276,19 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
             if hold is None:
                 self._problem(404, "not-found", "There is nothing here")
                 return
-            hold.update(state=body["state"], note=body.get("note"), decided_at=0.0)
+            state = body.get("state") if isinstance(body, dict) else None
+            if state not in ("released", "rejected"):
+                self._invalid(WireError("/state", "is one of released, rejected"))
+                return
+            if hold["state"] not in ("pending", state):
+                self._problem(409, "conflict", "The state does not allow this")
+                return
+            hold.update(state=state, note=body.get("note"), decided_at=0.0)
             self._json(200, hold)
+
+        def _invalid(self, error: WireError) -> None:
+            detail = f"{error.pointer or 'the body'} {error.problem}."
+            self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
 
         def _allowed(self) -> bool:
             if service.api_key is None or self.headers.get("authorization") == f"Bearer {service.api_key}":
