@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spotsafe.core.content import PART_TYPES, Content, Part, Text
+from spotsafe.core.content import PART_TYPES, Content, LoneText, Part, Text
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.policy.surface import PartSpec, SurfacePolicy
 
@@ -16,6 +16,11 @@ def gather(policy: SurfacePolicy, values: Mapping[str, object]) -> Content:
     argument's name), a list or tuple becomes numbered parts, None an absent part. Raises
     ConfigurationError that names the argument, never its value.
     """
+    if len(values) == 1:
+        ((name, value),) = values.items()
+        spec = policy.content.get(name)
+        if type(value) is str and (spec.kind == "text" if spec is not None else not policy.content):
+            return LoneText(value, name, policy.languages)
     parts: list[Part] = []
     for name, value in values.items():
         spec = policy.content.get(name)

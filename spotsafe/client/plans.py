@@ -37,8 +37,8 @@ class Plan:
     """
 
     __slots__ = (
-        "fallback", "fields", "keys", "languages", "policy", "prefixes", "primary", "quick", "shadowed",
-        "tally", "ttl",
+        "cells", "fallback", "fields", "keys", "languages", "policy", "prefixes", "primary", "quick",
+        "shadowed", "tally", "ttl",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,7 @@ class Plan:
         self.languages = policy.languages
         self.prefixes: dict[str, bytes] = {}
         self.tally = [0] * SLOTS
+        self.cells: dict[int, list[float] | None] = {}
         self.ttl = policy.cache_ttl
         known = [*(primary.fields if primary else ()), *(fallback.fields if fallback else ())]
         self.fields = tuple(dict.fromkeys(known))

@@ -44,6 +44,7 @@ class Starting(Checks):
         self._options = options
         self._environ = environ
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._random = random
         self._key = options.tenant_key
         self._faults = registry.faults

@@ -143,6 +143,32 @@ class Content:
         return f"<Content {', '.join(map(repr, self.parts)) or 'empty'}>"
 
 
+class LoneText(Content):
+    """Content of one text that a person wrote, without a media type: what most guarded calls carry.
+
+    Equal to ``Content((Text(text, name),), languages)``; the part is made when somebody asks for it, which
+    on a cache hit nobody does within the call. *languages* is a tuple.
+    """
+
+    __slots__ = ("_made", "name", "text")
+
+    def __init__(self, text: str, name: str, languages: tuple[str, ...]) -> None:
+        self.text = text
+        self.name = name
+        self.languages = languages
+        self._made: tuple[Part, ...] | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:  # type: ignore[override]  # read-only, and made late
+        made = self._made
+        if made is None:
+            made = self._made = (Text(self.text, self.name),)
+        return made
+
+    def __reduce__(self) -> tuple[type[Content], tuple[tuple[Part, ...], tuple[str, ...]]]:
+        return Content, (self.parts, self.languages)
+
+
 def encoded(data: str | bytes) -> bytes:
     """UTF-8 of *data*. Lone surrogates are kept (``surrogatepass``) so that broken text still has a
     digest of its own rather than an exception."""

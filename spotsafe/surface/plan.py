@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from spotsafe.core.content import Content, Part, Text
+from spotsafe.core.content import Content, LoneText, Part
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.arguments import ABSENT, Getter
 from spotsafe.surface.declared import Carrier, Matched, match, path_shape
@@ -76,7 +76,7 @@ class Plan:
         def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Content:
             value = args[index] if len(args) > index else kwargs.get(key, default)
             if type(value) is str:
-                return Content((Text(value, name),), languages)
+                return LoneText(value, name, languages)
             return collect(args, kwargs)
 
         return read

@@ -111,34 +111,18 @@ class Telemetry:
         cell = self._cells.get((decision.surface, verdict.disposition, verdict.status, policy.mode))
         if cell is None:
             cell = self._new_cell((decision.surface, verdict.disposition, verdict.status, policy.mode))
-        place = bisect_left(DURATION_BOUNDS, seconds) + 1
-        cell[0] += seconds
-        cell[place] += 1
-        if (
-            verdict.would is not None
-            or policy.unlinked
-            or verdict.status >= _PARTIAL
-            or decision.kill_switch is not None
-        ):
+        tally(cell, seconds)
+        if _is_rare(decision, policy):
             self._count_rare(decision, policy)
 
     def cell(self, decision: Decision, policy: RecordedPolicy) -> Cell | None:
-        """Where decisions like this one are counted, for a caller that makes many of them: seconds at 0, and
-        one more at the place of the bucket. None where more than that is to be counted."""
-        if not self.enabled or self._is_rare(decision, policy):
+        """Where decisions like this one are counted (by :func:`tally`), for a caller that makes many of
+        them; None where more than that is to be counted of each."""
+        if not self.enabled or _is_rare(decision, policy):
             return None
         verdict = decision.verdict
         key = (decision.surface, verdict.disposition, verdict.status, policy.mode)
         return self._cells.get(key) or self._new_cell(key)
-
-    def _is_rare(self, decision: Decision, policy: RecordedPolicy) -> bool:
-        verdict = decision.verdict
-        return (
-            verdict.would is not None
-            or policy.unlinked
-            or verdict.status >= _PARTIAL
-            or decision.kill_switch is not None
-        )
 
     def _new_cell(self, key: CellKey) -> Cell:
         with self._lock:
@@ -290,6 +274,23 @@ class Telemetry:
     def after_fork(self) -> None:
         """In a forked child: count from nought; the parent exports what it has counted."""
         self._reset()
+
+
+def tally(cell: Cell, seconds: float) -> None:
+    """One more decision in *cell*, for which the guard took *seconds*."""
+    cell[0] += seconds
+    cell[bisect_left(DURATION_BOUNDS, seconds) + 1] += 1
+
+
+def _is_rare(decision: Decision, policy: RecordedPolicy) -> bool:
+    """Whether more than the duration is counted of it."""
+    verdict = decision.verdict
+    return (
+        verdict.would is not None
+        or policy.unlinked
+        or verdict.status >= _PARTIAL
+        or decision.kill_switch is not None
+    )
 
 
 def _span_attributes(

@@ -21,7 +21,7 @@ def test_every_hit_is_counted_and_put_aside(tmp_path: Path) -> None:
     """Of ten equal calls, ten are in the duration metric and ten events wait."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
     client = Client(
-        manifests=tmp_path, detector=FakeDetector(), app="tests", outbox=tmp_path / "out.db", clock=ManualClock()
+        manifests=tmp_path, detector=FakeDetector(), outbox=tmp_path / "out.db", clock=ManualClock()
     )
     decisions = [client.check("comments.create", body="hello") for _ in range(10)]
     assert [decision.status.word for decision in decisions] == ["checked"] + ["cached"] * 9
@@ -32,7 +32,4 @@ def test_every_hit_is_counted_and_put_aside(tmp_path: Path) -> None:
     events = [record for record in reporting.outbox.take(100).records if record["kind"] == "decision"]
     client.close()
     assert sum(value for value, _ in points) == 10
-    assert [event["event_id"] for event in events if event["latency_ms"] >= 0] == [
-        event["event_id"] for event in events
-    ]
     assert len({event["event_id"] for event in events}) == 10
