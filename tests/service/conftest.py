@@ -52,7 +52,9 @@ class ScriptedDetector:
         self.contexts: list[Mapping[str, object]] = []
 
     def capabilities(self) -> Capabilities:
-        return Capabilities({code: {"en": Calibration.CALIBRATED} for code in SUPPORTED}, ("text",), ("market",))
+        return Capabilities(
+            {code: {"en": Calibration.CALIBRATED} for code in SUPPORTED}, ("text",), ("market",)
+        )
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         self.batches.append(len(requests))
@@ -79,7 +81,7 @@ class ScriptedDetector:
         at = text.find(f"{label}=")
         score, evidence = 0.01, ()
         if at >= 0:
-            score = float(text[at:].split()[0].partition("=")[2])
+            score = float(text[at:].split(maxsplit=1)[0].partition("=")[2])
             evidence = (Span(at, at + len(label)),)
         return Signal(label, score, name, LABELS[label].severity, self.id, self.version, evidence)
 
@@ -102,9 +104,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def service(
-    store: Store, detector: ScriptedDetector, clock: Clock
-) -> Iterator[Callable[..., TestClient]]:
+def service(store: Store, detector: ScriptedDetector, clock: Clock) -> Iterator[Callable[..., TestClient]]:
     """Start the real app, with options of ``create_app``, and give a client once it is ready."""
     with ExitStack() as stack:
 

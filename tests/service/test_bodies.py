@@ -106,7 +106,9 @@ def test_a_wrong_shape_names_the_place(client: TestClient, name: str) -> None:
     assert CANARY not in answer.text
 
 
-@pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"]
+)
 @pytest.mark.parametrize("path", POSTS)
 def test_other_media_types_are_refused(client: TestClient, path: str, media_type: str) -> None:
     """Only application/json is read: a form posted by a foreign web page is not."""
@@ -125,7 +127,9 @@ def gzipped(data: bytes, **headers: str) -> dict[str, object]:
     return {"content": data, "headers": {**JSON, "content-encoding": "gzip", **headers}}
 
 
-GOOD = json.dumps({"items": [{"id": "1", "parts": [{"type": "text", "text": "hi"}]}], "labels": ["hate.*"]}).encode()
+GOOD = json.dumps(
+    {"items": [{"id": "1", "parts": [{"type": "text", "text": "hi"}]}], "labels": ["hate.*"]}
+).encode()
 GZIP = {
     "good": (gzip.compress(GOOD), 200),
     "truncated": (gzip.compress(GOOD)[:-6], 400),
@@ -226,14 +230,20 @@ def received(caller: socket.socket) -> bytes:
 
 
 def _values() -> st.SearchStrategy[object]:
-    words = st.sampled_from([CANARY, "text", "image", "hate.*", "input", "", "1", "decision", "pending", "\u0000"])
+    words = st.sampled_from(
+        [CANARY, "text", "image", "hate.*", "input", "", "1", "decision", "pending", "\u0000"]
+    )
     names = st.sampled_from(
         [CANARY, "items", "id", "parts", "type", "text", "data", "labels", "languages", "context", "input",
          "image_url", "url", "events", "event_id", "kind", "at", "surface", "hold", "decision_id", "verdict"]
     )  # fmt: skip
-    leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), words)
+    leaves = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), words
+    )
     return st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=6), max_leaves=25
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=6),
+        max_leaves=25,
     )
 
 
@@ -252,15 +262,21 @@ def test_any_json_is_answered_without_fault_or_echo(client: TestClient, path: st
 @pytest.mark.parametrize("path", POSTS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200), zipped=st.booleans())
-def test_any_bytes_are_answered_without_fault(client: TestClient, path: str, data: bytes, zipped: bool) -> None:
+def test_any_bytes_are_answered_without_fault(
+    client: TestClient, path: str, data: bytes, zipped: bool
+) -> None:
     """Whatever bytes come, plain or said to be compressed: a refusal, never a fault."""
     headers = {**JSON, "content-encoding": "gzip"} if zipped else JSON
     assert 400 <= client.post(path, content=data, headers=headers).status_code < 500
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tail=st.text(max_size=30), query=st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3))
-def test_any_path_and_query_is_answered_without_fault(client: TestClient, tail: str, query: dict[str, str]) -> None:
+@given(
+    tail=st.text(max_size=30), query=st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3)
+)
+def test_any_path_and_query_is_answered_without_fault(
+    client: TestClient, tail: str, query: dict[str, str]
+) -> None:
     """Paths and queries of any kind are refused or answered; they are never repeated."""
     for path in ("/", "/v1/holds/", "/v1/", "/docs/"):
         answer = client.get(client.base_url.copy_with(path=path + CANARY), params={**query, "state": CANARY})

@@ -57,7 +57,9 @@ def test_without_labels_every_label_is_answered(client: TestClient) -> None:
 def test_media_without_a_detector_is_missing_not_clean(client: TestClient) -> None:
     """An image that nothing can look at has every label missing with cause modality or unsupported."""
     picture = {"name": "cover", "type": "image", "data": "aGk=", "mime": "image/png"}
-    answer = client.post("/v1/detect", json={"items": [{"id": "a", "parts": [picture]}], "labels": ["sexual.*"]})
+    answer = client.post(
+        "/v1/detect", json={"items": [{"id": "a", "parts": [picture]}], "labels": ["sexual.*"]}
+    )
     result = answer.json()["results"][0]
     assert result["signals"] == []
     assert {entry["cause"] for entry in result["missing"]} == {"modality", "unsupported"}
@@ -66,7 +68,10 @@ def test_media_without_a_detector_is_missing_not_clean(client: TestClient) -> No
 def test_oversized_text_is_missing_with_cause_size(service, detector) -> None:
     """A text over the limit is not scored in part: its labels are missing; other parts are scored."""
     client = service(limits=Limits(text_characters=10))
-    parts = [{"name": "long", "type": "text", "text": "x" * 11}, {"name": "short", "type": "text", "text": "x"}]
+    parts = [
+        {"name": "long", "type": "text", "text": "x" * 11},
+        {"name": "short", "type": "text", "text": "x"},
+    ]
     sent = {"items": [{"id": "1", "parts": parts}], "labels": ["hate.speech"]}
     result = client.post("/v1/detect", json=sent).json()["results"][0]
     assert result["missing"] == [{"label": "hate.speech", "part": "long", "cause": "size"}]
@@ -81,7 +86,9 @@ def test_only_declared_context_reaches_the_detector(client: TestClient, detector
     assert detector.contexts == [{"market": "de"}]
 
 
-def test_one_content_that_breaks_the_detector_does_not_take_its_neighbours(client: TestClient, detector) -> None:
+def test_one_content_that_breaks_the_detector_does_not_take_its_neighbours(
+    client: TestClient, detector
+) -> None:
     """The content on which the detector failed is missing with cause error; the others keep their scores."""
     detector.fail = ValueError("the content was: secret")
     answer = client.post("/v1/detect", json=body("fine", "BREAK", labels=["hate.speech"]))

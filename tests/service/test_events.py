@@ -112,7 +112,10 @@ def test_unreadable_events_are_named_and_nothing_is_kept(client: TestClient, sto
     """A batch with unreadable events is refused whole: the answer names them by index and place."""
     answer = post(client, decision(1), {"kind": CANARY}, decision(3, latency_ms=CANARY), decision(4))
     assert answer.status_code == 422
-    assert [entry["pointer"] for entry in answer.json()["refused"]] == ["/events/1/event_id", "/events/2/latency_ms"]
+    assert [entry["pointer"] for entry in answer.json()["refused"]] == [
+        "/events/1/event_id",
+        "/events/2/latency_ms",
+    ]
     assert CANARY not in answer.text
     assert count(store) == 0
 
@@ -150,7 +153,9 @@ def test_a_wrong_field_refuses_the_event(client: TestClient, name: str) -> None:
 def test_what_nobody_knows_is_not_kept(client: TestClient, store: Store) -> None:
     """Unknown fields, where content could hide, never reach the store; unknown words of a newer client do
     not refuse its event."""
-    sent = decision(1, body=CANARY, disposition="escalate", effects=["blur"], reasons=[{"rule": "r", "text": CANARY}])
+    sent = decision(
+        1, body=CANARY, disposition="escalate", effects=["blur"], reasons=[{"rule": "r", "text": CANARY}]
+    )
     assert post(client, sent).json()["accepted"] == 1
     with store.reading() as connection:
         record = connection.execute(select(events.c.record)).scalar_one()
@@ -237,7 +242,12 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 
 def test_feedback_is_kept_once(client: TestClient, store: Store) -> None:
     """Feedback through its own route or as an event ends in the same table, once per id."""
-    said = {"decision_id": event_id(1), "verdict": "too_strict", "label": "hate.speech", "event_id": event_id(7)}
+    said = {
+        "decision_id": event_id(1),
+        "verdict": "too_strict",
+        "label": "hate.speech",
+        "event_id": event_id(7),
+    }
     assert client.post("/v1/feedback", json=said).status_code == 201
     assert client.post("/v1/feedback", json=said).json() == {"feedback_id": event_id(7), "duplicate": True}
     event = {"kind": "feedback", "at": 1.0, **said, "event_id": event_id(8)}
@@ -266,7 +276,14 @@ def test_wrong_feedback_names_the_place(client: TestClient, said: object, pointe
 
 
 def _mutations() -> st.SearchStrategy[dict[str, Any]]:
-    leaf = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.none(), max_size=2))
+    leaf = st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=5),
+        st.lists(st.none(), max_size=2),
+    )
     value = leaf | st.dictionaries(st.text(max_size=5), leaf, max_size=3) | st.lists(leaf, max_size=3)
     fields = sorted({*decision(), *register(1), "drops", "verdict", "decision_id"})
     return st.dictionaries(st.sampled_from(fields), value, max_size=4)

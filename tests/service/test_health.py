@@ -74,7 +74,12 @@ def test_a_store_that_cannot_be_written_is_not_ready(client: TestClient, store: 
         connection.execute(text("DROP TABLE holds"))
     clock.time += 10
     assert client.get("/readyz").json()["store"] == "unavailable"
-    event = {"event_id": "01920000-0000-7000-8000-000000000001", "kind": "drops", "at": 1.0, "drops": {CANARY: 1}}
+    event = {
+        "event_id": "01920000-0000-7000-8000-000000000001",
+        "kind": "drops",
+        "at": 1.0,
+        "drops": {CANARY: 1},
+    }
     with store.writing() as connection:
         connection.execute(text("DROP TABLE events"))
     answer = client.post("/v1/events", json={"events": [event]})
@@ -84,7 +89,9 @@ def test_a_store_that_cannot_be_written_is_not_ready(client: TestClient, store: 
     assert "spotsafe_store_ready 0" in client.get("/metrics").text
 
 
-def test_a_readiness_probe_is_not_repeated_within_a_second(client: TestClient, store: Store, clock: Any) -> None:
+def test_a_readiness_probe_is_not_repeated_within_a_second(
+    client: TestClient, store: Store, clock: Any
+) -> None:
     """Asking often does not write often."""
     clock.time += 10
     assert client.get("/readyz").status_code == 200
@@ -137,7 +144,9 @@ def test_histogram_buckets_are_cumulative() -> None:
     [("GET", "/nothing", 404), ("GET", "/v1/detect", 405), ("PUT", "/v1/holds/x", 405), ("OPTIONS", "/v1/detect", 405),
      ("GET", "/v1/detect/", 404), ("GET", "//evil.example/", 404), ("TRACE", "/healthz", 405), ("HEAD", "/healthz", 200)],
 )  # fmt: skip
-def test_what_the_router_refuses_is_a_problem_too(client: TestClient, method: str, path: str, status: int) -> None:
+def test_what_the_router_refuses_is_a_problem_too(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
     """No path, or no such method: a problem document, no redirect, the allowed methods named."""
     answer = client.request(method, client.base_url.copy_with(path=path), follow_redirects=False)
     assert answer.status_code == status
@@ -166,7 +175,10 @@ def test_a_problem_quotes_the_answers_id(client: TestClient) -> None:
     assert answer.json()["instance"] == "urn:uuid:" + answer.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(("host", "status"), [("localhost:99", 200), ("[::1]:8", 200), ("evil.example", 421), ("", 421), ("localhost.evil", 421)])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:99", 200), ("[::1]:8", 200), ("evil.example", 421), ("", 421), ("localhost.evil", 421)],
+)
 def test_only_named_hosts_are_answered(service: Callable[..., TestClient], host: str, status: int) -> None:
     """A page that rebinds its own host name to loopback gets nothing."""
     client = service(hosts=("localhost", "[::1]", "testserver"))
@@ -180,7 +192,9 @@ def test_too_many_requests_at_once_are_refused_but_health_is_not(service: Callab
     assert client.get("/healthz").status_code == 200
 
 
-def test_nothing_of_a_request_reaches_the_log(store: Store, detector: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_of_a_request_reaches_the_log(
+    store: Store, detector: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """Path, query, headers and body stay out of every log line, on a real socket and when things break."""
     import httpx
 
@@ -200,7 +214,9 @@ def test_nothing_of_a_request_reaches_the_log(store: Store, detector: Any, caplo
     assert all(record.exc_info is None for record in caplog.records)
 
 
-def test_spans_continue_the_callers_trace_without_content(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_continue_the_callers_trace_without_content(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A request is a span of the caller's trace, with route and status and nothing else of it."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
@@ -216,7 +232,9 @@ def test_spans_continue_the_callers_trace_without_content(client: TestClient, mo
     assert CANARY not in span.to_json()
 
 
-def test_a_fault_of_our_own_is_contained_and_counted(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_our_own_is_contained_and_counted(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bug is a 500 problem without its message, counted by place, and the service goes on."""
 
     def broken(*_: object) -> None:

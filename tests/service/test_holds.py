@@ -76,7 +76,9 @@ def test_a_pending_hold_is_decided_once(client: TestClient, clock: Any, state: s
     clock.time += 60
     again = client.post(f"/v1/holds/{hold_id(1)}", json={"state": state})
     assert again.json() == decided.json()
-    other = client.post(f"/v1/holds/{hold_id(1)}", json={"state": "released" if state == "rejected" else "rejected"})
+    other = client.post(
+        f"/v1/holds/{hold_id(1)}", json={"state": "released" if state == "rejected" else "rejected"}
+    )
     assert other.status_code == 409
 
 
@@ -117,7 +119,9 @@ def test_holds_are_listed_oldest_first_page_by_page(client: TestClient) -> None:
     assert seen == [hold_id(number) for number in range(1, 6)]
 
 
-@pytest.mark.parametrize("query", ["state=open", "limit=0", "limit=501", "limit=x", "limit=-1", "limit=٣", "after=1"])
+@pytest.mark.parametrize(
+    "query", ["state=open", "limit=0", "limit=501", "limit=x", "limit=-1", "limit=٣", "after=1"]
+)
 def test_a_wrong_query_is_a_400(client: TestClient, query: str) -> None:
     """Each parameter says what it takes."""
     assert client.get(f"/v1/holds?{query}").status_code == 400

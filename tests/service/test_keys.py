@@ -36,7 +36,9 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("route", [(m, p) for m, p, _ in app_module.ROUTES if p not in OPEN])
-def test_every_route_needs_its_scope(service: Callable[..., TestClient], tmp_path: Path, route: tuple[str, str]) -> None:
+def test_every_route_needs_its_scope(
+    service: Callable[..., TestClient], tmp_path: Path, route: tuple[str, str]
+) -> None:
     """Without a key 401, with a key of another scope 403, with the right one neither; health is open."""
     file = tmp_path / "keys"
     keys = {scope: add_key(file, scope, [scope]) for scope in SCOPES}
@@ -64,7 +66,17 @@ def test_open_routes_need_no_key(service: Callable[..., TestClient], tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Basic xx", "Token abc", "bearer  wrong", "Bearer \u00e4", "Bearer " + "x" * 9000]
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic xx",
+        "Token abc",
+        "bearer  wrong",
+        "Bearer \u00e4",
+        "Bearer " + "x" * 9000,
+    ],
 )
 def test_a_wrong_authorization_is_a_401_with_a_challenge(
     service: Callable[..., TestClient], tmp_path: Path, header: str
@@ -156,7 +168,10 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
         KeyRing.read(file)
 
 
-@pytest.mark.parametrize(("name", "scopes"), [("", ["detect"]), ("a b", ["detect"]), ("a", []), ("a", ["all"]), ("x" * 65, ["detect"])])
+@pytest.mark.parametrize(
+    ("name", "scopes"),
+    [("", ["detect"]), ("a b", ["detect"]), ("a", []), ("a", ["all"]), ("x" * 65, ["detect"])],
+)
 def test_wrong_names_and_scopes_make_no_key(tmp_path: Path, name: str, scopes: list[str]) -> None:
     """Nothing is written for a name or scope that the file could not hold."""
     with pytest.raises(ConfigurationError):

@@ -39,7 +39,11 @@ def test_a_string_gives_one_result_in_the_exact_shape(client: TestClient) -> Non
     (result,) = answer["results"]
     assert set(result) == {"flagged", "categories", "category_scores", "category_applied_input_types"}
     assert result["flagged"] is False
-    for member, kind in (("categories", bool), ("category_scores", float), ("category_applied_input_types", list)):
+    for member, kind in (
+        ("categories", bool),
+        ("category_scores", float),
+        ("category_applied_input_types", list),
+    ):
         assert list(result[member]) == list(OPENAI_CATEGORIES)
         assert all(isinstance(value, kind) for value in result[member].values())
 

@@ -72,7 +72,13 @@ def test_whatever_clients_report_is_shown_escaped(client: TestClient, clock: Any
         "surface": HOSTILE, "team": HOSTILE, "app": HOSTILE, "environment": HOSTILE, "mode": "enforce",
         "disposition": "hold", "status": "unchecked", "latency_ms": 3.0,
     }  # fmt: skip
-    drops = {"event_id": "01920000-0000-7000-8000-000000000002", "kind": "drops", "at": clock.time, "app": HOSTILE, "drops": {HOSTILE: 3}}
+    drops = {
+        "event_id": "01920000-0000-7000-8000-000000000002",
+        "kind": "drops",
+        "at": clock.time,
+        "app": HOSTILE,
+        "drops": {HOSTILE: 3},
+    }
     assert client.post("/v1/events", json={"events": [event, drops]}).status_code == 200
     text = client.get("/").text
     assert HOSTILE not in text
@@ -83,9 +89,7 @@ def test_whatever_clients_report_is_shown_escaped(client: TestClient, clock: Any
 
 def test_the_document_describes_exactly_the_routes() -> None:
     """Every route is documented, and nothing else is."""
-    described = {
-        (method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods
-    }
+    described = {(method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods}
     assert described == {(method, path) for method, path, _ in ROUTES}
 
 
@@ -123,7 +127,12 @@ HELD = {
 }  # fmt: skip
 EXAMPLES = openapi()["paths"]
 CALLS: list[tuple[str, str, str, Any]] = [
-    ("post", "/v1/detect", "/v1/detect", EXAMPLES["/v1/detect"]["post"]["requestBody"]["content"]["application/json"]["example"]),
+    (
+        "post",
+        "/v1/detect",
+        "/v1/detect",
+        EXAMPLES["/v1/detect"]["post"]["requestBody"]["content"]["application/json"]["example"],
+    ),
     ("post", "/v1/detect", "/v1/detect", {}),
     ("post", "/v1/detect", "/v1/detect", [[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]),
     ("post", "/v1/moderations", "/v1/moderations", {"input": "hello"}),
@@ -152,7 +161,11 @@ CALLS: list[tuple[str, str, str, Any]] = [
 def test_answers_fit_the_document(client: TestClient) -> None:
     """Good answers and refusals of every route validate against what the document promises for their status."""
     for method, path, url, body in CALLS:
-        answer = client.request(method.upper(), url, json=body) if body is not None else client.request(method.upper(), url)
+        answer = (
+            client.request(method.upper(), url, json=body)
+            if body is not None
+            else client.request(method.upper(), url)
+        )
         assert valid(answer, path, method)
 
 
@@ -173,7 +186,10 @@ def test_the_bundle_is_canonical_and_tagged(bundled: TestClient) -> None:
     assert canonical.encode() == first.content
 
 
-@pytest.mark.parametrize(("stated", "status"), [("{tag}", 304), ("W/{tag}", 304), ('"x", {tag}', 304), ("*", 304), ('"x"', 200), ("", 200)])
+@pytest.mark.parametrize(
+    ("stated", "status"),
+    [("{tag}", 304), ("W/{tag}", 304), ('"x", {tag}', 304), ("*", 304), ('"x"', 200), ("", 200)],
+)
 def test_who_has_the_bundle_gets_304(bundled: TestClient, stated: str, status: int) -> None:
     """If-None-Match is honoured, without a body."""
     tag = bundled.get("/v1/policies/bundle").headers["etag"]

@@ -41,7 +41,15 @@ def event(number: int, at: float, surface: str = "comments.create", **fields: An
 
 
 def register(number: int, at: float, instance: str) -> dict[str, Any]:
-    surfaces = [{"surface": "comments.create", "team": "podcast-community", "declared": True, "decorated": True, "mode": "enforce"}]
+    surfaces = [
+        {
+            "surface": "comments.create",
+            "team": "podcast-community",
+            "declared": True,
+            "decorated": True,
+            "mode": "enforce",
+        }
+    ]
     return {
         "event_id": f"01920000-0000-7000-8001-{number:012x}", "kind": "register", "at": at, "app": "shop",
         "environment": "production", "instance": instance, "sdk": "1", "surfaces": surfaces,
@@ -61,7 +69,9 @@ def swept(client: TestClient) -> None:
     asyncio.run(sweep(client.app.state.service))  # type: ignore[attr-defined]
 
 
-def test_old_events_go_and_their_sums_stay(service: Callable[..., TestClient], store: Store, clock: Any) -> None:
+def test_old_events_go_and_their_sums_stay(
+    service: Callable[..., TestClient], store: Store, clock: Any
+) -> None:
     """After their retention events are dropped; adoption still counts them."""
     client = service(limits=Limits(retain_seconds=30 * DAY))
     deliver(client, event(1, clock.time), event(2, clock.time))
@@ -96,7 +106,9 @@ def test_retention_goes_by_arrival(service: Callable[..., TestClient], store: St
     assert surfaces_left(store) == []
 
 
-def test_ended_holds_go_and_running_ones_stay(service: Callable[..., TestClient], store: Store, clock: Any) -> None:
+def test_ended_holds_go_and_running_ones_stay(
+    service: Callable[..., TestClient], store: Store, clock: Any
+) -> None:
     """A hold is kept until its retention after its end."""
     client = service(limits=Limits(retain_seconds=DAY))
     for number, ttl in ((1, DAY), (2, 100 * DAY)):
@@ -137,7 +149,9 @@ def test_days_beyond_the_bound_are_forgotten(service: Callable[..., TestClient],
 
 def test_the_table_can_be_narrowed(client: TestClient, clock: Any) -> None:
     """By environment, by the key that delivered, by days."""
-    deliver(client, event(1, clock.time - 5 * DAY), event(2, clock.time), event(3, clock.time, environment="demo"))
+    deliver(
+        client, event(1, clock.time - 5 * DAY), event(2, clock.time), event(3, clock.time, environment="demo")
+    )
 
     def traffic(query: str) -> tuple[list[int], list[int]]:
         table = client.get(f"/v1/adoption?{query}").json()
@@ -148,7 +162,9 @@ def test_the_table_can_be_narrowed(client: TestClient, clock: Any) -> None:
     assert traffic("application=local") == ([2], [1])
     assert traffic("application=other") == ([], [])
     assert traffic("days=1") == ([1], [1])
-    assert [client.get(f"/v1/adoption?{q}").status_code for q in ("days=0", "days=x", "days=9999")] == [400] * 3
+    assert [client.get(f"/v1/adoption?{q}").status_code for q in ("days=0", "days=x", "days=9999")] == [
+        400
+    ] * 3
 
 
 def test_sums_do_not_depend_on_how_events_were_batched(store: Store, clock: Any) -> None:

@@ -208,7 +208,9 @@ class Slow:
 def process(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     (folder / "test_support.py").write_text(SUPPORT)
     command = [sys.executable, "-c", SERVE, "serve", "--port", "0", "--data-dir", "data", *words]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as found:
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as found:
         assert found.stdout is not None
         line = found.stdout.readline()
         assert line.startswith("spotsafe service listening on http://127.0.0.1:")

@@ -19,9 +19,10 @@ def reference(document: Mapping[str, Any]) -> str:
     )
     schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
     info = document["info"]
+    about = escape(info["description"]).replace("`", "")
     return (
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f'<p class="dim">{escape(info["description"]).replace("`", "")} <a href="/openapi.json">openapi.json</a></p>'
+        f'<p class="dim">{about} <a href="/openapi.json">openapi.json</a></p>'
         f"<h2>Operations</h2>{operations}<h2>Schemas</h2>{schemas}"
     )
 
