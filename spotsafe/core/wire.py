@@ -240,7 +240,9 @@ def _items(result: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _decode_signal(value: Any) -> Signal | None:
-    if not isinstance(value, Mapping):
+    # Runs for each label of each answer that a request waits for: `dict` and tuples of types are what
+    # `isinstance` decides fastest, and most signals carry no evidence.
+    if not isinstance(value, dict):
         return None
     label, part = value.get("label"), value.get("part")
     score = _number(value.get("score"))
@@ -251,7 +253,8 @@ def _decode_signal(value: Any) -> Signal | None:
     severity = value.get("severity", LABELS[label].severity)
     if not isinstance(severity, int) or not 0 <= severity <= 4:
         severity = LABELS[label].severity
-    evidence = tuple(e for e in map(_decode_evidence, _items(value, "evidence")) if e is not None)
+    told = _items(value, "evidence")
+    evidence = tuple(e for e in map(_decode_evidence, told) if e is not None) if told else ()
     detector, version = _short(value.get("detector")), _short(value.get("version"))
     return Signal(label, score, part, severity, detector, version, evidence)
 
@@ -260,8 +263,15 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= 200 else ""
 
 
+_EXACT = 2**53
+"""The largest whole number that a JSON reader may take for itself (RFC 8259, 6); larger ones, which Python
+reads and cannot turn into a float, are nonsense here."""
+
+
 def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _EXACT:
         return None
     return float(value)
 
@@ -294,17 +304,19 @@ def _evidence(key: str, numbers: Sequence[float]) -> Evidence:
 
 def _evidence_fits(signal: Signal, part: Part) -> bool:
     """Spans outside the text would redact the wrong place: such a signal was not readable."""
-    return all(
+    return not signal.evidence or all(
         not isinstance(e, Span) or (part.kind == "text" and 0 <= e.start <= e.end <= len(part.data))
         for e in signal.evidence
     )
+
+
+_CAUSES = {entry.value: entry for entry in Cause}
 
 
 def _decode_missing(value: Any) -> Missing | None:
     if not isinstance(value, Mapping) or not isinstance(value.get("label"), str):
         return None
     part, cause = value.get("part", ""), value.get("cause")
-    known = {entry.value for entry in Cause}
     # A cause from the future is a failure here: strict, never clean.
-    read = Cause(cause) if cause in known else Cause.ERROR
+    read = _CAUSES.get(cause, Cause.ERROR) if isinstance(cause, str) else Cause.ERROR
     return Missing(value["label"], part if isinstance(part, str) else "", read)

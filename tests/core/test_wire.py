@@ -134,6 +134,8 @@ def answer(**signal: object) -> dict:
         (answer(score=float("nan")), Cause.ERROR),
         (answer(score=True), Cause.ERROR),
         (answer(score="0.1"), Cause.ERROR),
+        (answer(score=10**400), Cause.ERROR),
+        ({"results": [{"id": "1", "missing": [{"label": "hate.speech", "cause": []}]}]}, Cause.ERROR),
         (answer(part="other"), Cause.ERROR),
         (answer(label="hate.unheard_of"), Cause.ERROR),
         (answer(evidence=[{"span": {"start": 3, "end": 99}}]), Cause.ERROR),
