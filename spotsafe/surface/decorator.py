@@ -115,8 +115,13 @@ def bare_functions() -> dict[types.FunctionType, str]:
     return dict(_bare)
 
 
-def prepare(guard: Guard) -> None:
-    """Compile the plans of all guarded callables under the policies of *guard*, ahead of their first
-    call. ConfigurationError names the first that does not fit its manifest."""
-    for guarding in list(_guarded.values()):
+def prepare(guard: Guard, *handlers: Callable[..., Any]) -> None:
+    """Compile the plans of guarded *handlers* (none named: of all in this process) under the policies of
+    *guard*, ahead of their first call. ConfigurationError names the first that does not fit its
+    manifest, or that is not guarded."""
+    for handler in handlers or list(_guarded):
+        guarding = guarding_of(handler)
+        if guarding is None:
+            name = getattr(handler, "__qualname__", type(handler).__name__)
+            raise ConfigurationError(f"{name} is not guarded: put @safe_surface on it")
         guarding.prepare(guard)

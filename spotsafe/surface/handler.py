@@ -85,6 +85,9 @@ class Handler:
         self.decision_parameter = _decision_parameter(whole, function, scope, self.where)
         shown = [p for p in whole.parameters.values() if p.name != self.decision_parameter]
         self.signature = whole.replace(parameters=shown)
+        if "fastapi" in sys.modules:
+            # Before 0.123 it resolves annotations by the globals of what it is given: our wrapper's.
+            self.signature = _spelled_out(self.signature, function, scope)
         self.arguments: dict[str, Argument] = arguments_of(self.signature)
         self.decision_index = _index_of(whole, self.decision_parameter)
         self._read_paths(options)
@@ -185,6 +188,23 @@ def _resolved(annotation: Any, function: types.FunctionType, scope: Mapping[str,
     return typing.get_type_hints(
         holder, globalns=function.__globals__, localns=dict(scope), include_extras=True
     )["it"]
+
+
+def _spelled_out(
+    signature: inspect.Signature, function: types.FunctionType, scope: Mapping[str, Any]
+) -> inspect.Signature:
+    """*signature* with postponed annotations resolved, where that can be done already."""
+
+    def resolved(annotation: Any) -> Any:
+        if not isinstance(annotation, str):
+            return annotation
+        try:
+            return _resolved(annotation, function, scope)
+        except (NameError, AttributeError, TypeError, SyntaxError):
+            return annotation
+
+    parameters = [p.replace(annotation=resolved(p.annotation)) for p in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=resolved(signature.return_annotation))
 
 
 def _decision_parameter(

@@ -14,8 +14,18 @@ from typing import Annotated, Any
 import pytest
 
 import spotsafe
-from spotsafe import Client, ConfigurationError, Decision, SurfaceBlocked, SurfaceHeld, Text, safe_surface
+from spotsafe import (
+    Audio,
+    Client,
+    ConfigurationError,
+    Decision,
+    SurfaceBlocked,
+    SurfaceHeld,
+    Text,
+    safe_surface,
+)
 from spotsafe.surface import decision as running_decision
+from spotsafe.surface import prepare
 from spotsafe.testing import Captured, FakeDetector
 
 
@@ -74,7 +84,7 @@ def test_a_guarded_callable_keeps_its_kind_and_metadata(handler: Callable[..., A
     assert (guarded.__name__, guarded.__qualname__, guarded.__doc__) == (
         handler.__name__, handler.__qualname__, handler.__doc__,
     )  # fmt: skip
-    assert inspect.signature(guarded) == inspect.signature(handler)
+    assert list(inspect.signature(guarded).parameters) == list(inspect.signature(handler).parameters)
     assert guarded.__wrapped__ is handler
 
 
@@ -348,3 +358,38 @@ def test_refusals_can_be_pickled(spotsafe_client: Client, spotsafe_detector: Fak
             guarded(text)
         copy = pickle.loads(pickle.dumps(caught.value))
         assert (type(copy), str(copy), vars(copy)) == (kind, str(caught.value), vars(caught.value))
+
+
+def test_handlers_can_be_prepared_ahead_of_their_first_call(
+    spotsafe_client: Client, spotsafe_decisions: Captured
+) -> None:
+    """prepare() raises what the first call would raise, and decides nothing."""
+    fits = safe_surface("comments.create")(plain)
+
+    @safe_surface("comments.create")
+    def does_not(text: str) -> None: ...
+
+    prepare(spotsafe_client, fits, Service().method)
+    with pytest.raises(ConfigurationError, match=r"does_not.*no parameter"):
+        prepare(spotsafe_client, fits, does_not)
+    with pytest.raises(ConfigurationError, match="plain is not guarded"):
+        prepare(spotsafe_client, plain)
+    assert len(spotsafe_decisions) == 0
+
+
+def test_a_forgotten_surface_name_is_found_at_decoration() -> None:
+    """@safe_surface without its name is a ConfigurationError that shows how to write it."""
+    with pytest.raises(ConfigurationError, match=r'@safe_surface\("comments.create"\)'):
+        safe_surface(plain)  # type: ignore[arg-type]  # the mistake
+
+
+def test_audio_is_held_at_once_and_checked_later(spotsafe_client: Client) -> None:
+    """Media that takes long never waits inside a request: the call is held with a receipt."""
+
+    @safe_surface("anything")
+    def publish(episode: Annotated[bytes, Audio]) -> None:
+        raise AssertionError("must not run")
+
+    with pytest.raises(SurfaceHeld) as held:
+        publish(b"RIFF")
+    assert held.value.receipt.surface == "anything"
