@@ -6,7 +6,8 @@ The fake ships as product, so what tests learn from it must hold for the real se
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -31,8 +32,9 @@ def event_id(number: int) -> str:
 def decision(number: int, **fields: Any) -> dict[str, Any]:
     return {
         "event_id": event_id(number), "kind": "decision", "at": 1_800_000_000.0, "app": "shop",
-        "environment": "test", "instance": "i", "sdk": "0.1.0", "surface": "comments.create", "team": "t",
-        "disposition": "hold", "effects": [], "status": "checked", "content": DIGEST, "latency_ms": 1.0, **fields,
+        "environment": "test", "instance": "i", "sdk": "0.1.0", "surface": "comments.create",
+        "team": "t", "disposition": "hold", "effects": [], "status": "checked", "content": DIGEST,
+        "latency_ms": 1.0, **fields,
     }  # fmt: skip
 
 
@@ -47,7 +49,7 @@ class Request(NamedTuple):
     path: str
     body: Any = None
     status: int = 200
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
     before: tuple[Any, ...] = ()
 
 

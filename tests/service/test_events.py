@@ -40,9 +40,10 @@ def decision(number: int = 1, **fields: Any) -> dict[str, Any]:
         "team": "community", "service": "main", "direction": "input", "audience": "public",
         "policy_version": "abc", "mode": "enforce", "disposition": "allow", "effects": [],
         "status": "checked", "queued": False, "would": None, "kill_switch": None, "failed_open": False,
-        "latency_ms": 1.5, "waivers": [], "scores": {"hate.speech": 0.1}, "missing": {"ip.copyright": "unsupported"},
-        "engine": "e1", "actor": DIGEST, "item": DIGEST, "content": DIGEST, "context": {"market": "de", "age": 3},
-        "hold": None, "trace_id": None,
+        "latency_ms": 1.5, "waivers": [], "scores": {"hate.speech": 0.1},
+        "missing": {"ip.copyright": "unsupported"}, "engine": "e1", "actor": DIGEST, "item": DIGEST,
+        "content": DIGEST,
+        "context": {"market": "de", "age": 3}, "hold": None, "trace_id": None,
         "reasons": [{"rule": "a#b", "label": "hate.speech", "trigger": "score", "cause": None, "score": 0.1,
                      "threshold": 0.5}],
         **fields,
@@ -57,8 +58,8 @@ def register(number: int, *surfaces: str) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "event_id": event_id(number), "kind": "register", "at": 1_800_000_000.0, "app": "shop",
-        "environment": "production", "instance": "i1", "sdk": "0.1.0", "surfaces": listed, "kill_switches": [],
-        "python": "3.11.9",
+        "environment": "production", "instance": "i1", "sdk": "0.1.0", "surfaces": listed,
+        "kill_switches": [], "python": "3.11.9",
     }  # fmt: skip
 
 

@@ -141,8 +141,9 @@ def test_histogram_buckets_are_cumulative() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("GET", "/v1/detect", 405), ("PUT", "/v1/holds/x", 405), ("OPTIONS", "/v1/detect", 405),
-     ("GET", "/v1/detect/", 404), ("GET", "//evil.example/", 404), ("TRACE", "/healthz", 405), ("HEAD", "/healthz", 200)],
+    [("GET", "/nothing", 404), ("GET", "/v1/detect", 405), ("PUT", "/v1/holds/x", 405),
+     ("OPTIONS", "/v1/detect", 405), ("GET", "/v1/detect/", 404), ("GET", "//evil.example/", 404),
+     ("TRACE", "/healthz", 405), ("HEAD", "/healthz", 200)],
 )  # fmt: skip
 def test_what_the_router_refuses_is_a_problem_too(
     client: TestClient, method: str, path: str, status: int

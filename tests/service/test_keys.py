@@ -122,7 +122,7 @@ def test_keys_are_long_and_different() -> None:
 
 
 def test_a_changed_file_counts_at_once(tmp_path: Path) -> None:
-    """An added key opens and a removed one no longer does, without a restart; a broken file changes nothing."""
+    """Without a restart an added key opens and a removed one does not; a broken file changes nothing."""
     file = tmp_path / "keys"
     first = add_key(file, "a", ["detect"])
     ring = KeyRing.read(file)

@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_pages_stand_alone(client: TestClient, path: str) -> None:
-    """No script, no inline handler or style, nothing from elsewhere; the one style sheet has its hash allowed."""
+    """No script, no inline handler or style, nothing from elsewhere; one style sheet, by hash."""
     answer = client.get(path)
     page = Page(answer.text)
     assert not {"script", "iframe", "object", "link", "form", "img"} & set(page.tags)
@@ -159,7 +159,7 @@ CALLS: list[tuple[str, str, str, Any]] = [
 
 
 def test_answers_fit_the_document(client: TestClient) -> None:
-    """Good answers and refusals of every route validate against what the document promises for their status."""
+    """Good answers and refusals of every route validate against what the document says of their status."""
     for method, path, url, body in CALLS:
         answer = (
             client.request(method.upper(), url, json=body)

@@ -34,9 +34,11 @@ surfaces:
 
 def event(number: int, at: float, surface: str = "comments.create", **fields: Any) -> dict[str, Any]:
     return {
-        "event_id": f"01920000-0000-7000-8000-{number:012x}", "kind": "decision", "at": at, "surface": surface,
-        "team": "podcast-community", "app": "shop", "environment": "production", "instance": "i", "sdk": "1",
-        "mode": "enforce", "disposition": "allow", "status": "checked", "latency_ms": 2.0, **fields,
+        "event_id": f"01920000-0000-7000-8000-{number:012x}", "kind": "decision", "at": at,
+        "surface": surface, "team": "podcast-community", "app": "shop", "environment": "production",
+        "instance": "i",
+        "sdk": "1", "mode": "enforce", "disposition": "allow", "status": "checked", "latency_ms": 2.0,
+        **fields,
     }  # fmt: skip
 
 

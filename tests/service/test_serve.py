@@ -30,8 +30,9 @@ from spotsafe.service.tables import about
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.0.4", False), ("example.com", False), ("localhost.example.com", False), ("", False)],
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
+     ("::", False), ("192.168.0.4", False), ("example.com", False), ("localhost.example.com", False),
+     ("", False)],
 )  # fmt: skip
 def test_without_keys_only_loopback_is_taken(tmp_path: Path, host: str, loopback: bool) -> None:
     """Any other host is refused with the remedy before anything listens or is written."""
@@ -85,7 +86,7 @@ def test_a_data_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None
         Store.open(tmp_path / "file")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "spotsafe.sqlite").write_bytes(b"this is no database at all" * 100)
-    with pytest.raises(ConfigurationError, match="spotsafe.sqlite"):
+    with pytest.raises(ConfigurationError, match=r"spotsafe\.sqlite"):
         Store.open(tmp_path / "other")
     later = Store.open(tmp_path / "later")
     with later.writing() as connection:
