@@ -103,21 +103,25 @@ def _fitted(whole: corpus.Corpus, seed: int, progress: Progress) -> tuple[dict[s
     first = ngrams.logits(whole.ngrams, whole.counts)
     second = np.mean([fit_heads.predict(member, inputs) for member in members], axis=0)
     languages, calibration, scores = _calibrated(whole, stacked(second, first))
+    arrays = _arrays(ngrams, members)
+    arrays |= {"languages": np.array(languages), "calibration": calibration}
+    return arrays, scores
+
+
+def _arrays(
+    ngrams: fit_ngrams.NgramWeights, members: Sequence[fit_heads.HeadWeights]
+) -> dict[str, NDArray[Any]]:
+    """What the weight file holds of the fitted models."""
     arrays: dict[str, NDArray[Any]] = {
         "labels": np.array(LABELS),
-        "languages": np.array(languages),
-        "heads": np.array(HEADS),
+        "heads": np.array(len(members)),
         "stack": STACK,
-        "calibration": calibration,
-        "ngram_weights": ngrams.weights,
-        "ngram_scale": ngrams.scale,
-        "ngram_bias": ngrams.bias,
-        "ngram_lexicon": ngrams.lexicon,
     }
+    arrays |= {f"ngram_{name}": array for name, array in ngrams._asdict().items()}
     for index, member in enumerate(members):
         for name, array in member._asdict().items():
             arrays[f"head{index}_{name}"] = array.astype(np.float16)
-    return arrays, scores
+    return arrays
 
 
 def _calibrated(whole: corpus.Corpus, tiers: F32) -> tuple[tuple[str, ...], F32, F32]:
