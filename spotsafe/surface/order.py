@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from spotsafe.core.errors import ConfigurationError
@@ -51,28 +51,29 @@ def _router_classes() -> tuple[type, ...]:
 
 def _in_sight(frame: types.FrameType, kinds: tuple[type, ...]) -> Iterator[Any]:
     """Routers among the names of *frame* and its callers in the same module, and one attribute further."""
-    seen: set[int] = set()
-    module = frame.f_globals
+    near: dict[int, Any] = {}
     at: types.FrameType | None = frame
-    while at is not None and at.f_globals is module:
-        for value in list(at.f_locals.values()):
-            yield from _routers(value, kinds, seen, deeper=True)
+    while at is not None and at.f_globals is frame.f_globals:
+        near.update((id(value), value) for value in at.f_locals.values())
         at = at.f_back
-    for value in list(module.values()):
-        yield from _routers(value, kinds, seen, deeper=True)
+    near.update((id(value), value) for value in frame.f_globals.values())
+    # By type, not isinstance: proxies such as flask.current_app answer for what they stand for. A module
+    # has thousands of names, but few types: each is looked at once.
+    is_router: dict[type, bool] = {}
+    for value in near.values():
+        yield from _routers((value,), kinds, is_router)
+        if not is_router[type(value)] and (isinstance(value, types.ModuleType) or _is_plain(value)):
+            inner = object.__getattribute__(value, "__dict__")
+            yield from _routers(list(inner.values()), kinds, is_router)
 
 
-def _routers(value: Any, kinds: tuple[type, ...], seen: set[int], *, deeper: bool) -> Iterator[Any]:
-    if id(value) in seen:
-        return
-    # By type, not isinstance: proxies such as flask.current_app answer for what they stand for.
-    if issubclass(type(value), kinds):
-        seen.add(id(value))
-        yield value
-    elif deeper and (isinstance(value, (types.ModuleType, types.SimpleNamespace)) or _is_plain(value)):
-        seen.add(id(value))
-        for inner in list(object.__getattribute__(value, "__dict__").values()):
-            yield from _routers(inner, kinds, seen, deeper=False)
+def _routers(values: Iterable[Any], kinds: tuple[type, ...], is_router: dict[type, bool]) -> Iterator[Any]:
+    for value in values:
+        kind = type(value)
+        if kind not in is_router:
+            is_router[kind] = issubclass(kind, kinds)
+        if is_router[kind]:
+            yield value
 
 
 def _is_plain(value: Any) -> bool:
