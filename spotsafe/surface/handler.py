@@ -110,23 +110,25 @@ class Handler:
         return f"{self.surface}: {self.name}"
 
     def hints(self) -> dict[str, Any]:
-        """Parameter (and ``return``) → resolved hint. ConfigurationError names what cannot be resolved."""
+        """Parameter (and ``return``) → resolved hint. ConfigurationError names the parameter whose hint
+        cannot be resolved: it could hide content."""
         from spotsafe.surface.hints import UNRESOLVED
 
         annotations = dict(getattr(self.function, "__annotations__", {}))
         annotations.pop(self.decision_parameter or "", None)
         hints: dict[str, Any] = {}
+        unresolved = []
         for name, annotation in annotations.items():
             try:
                 hints[name] = _resolved(annotation, self.function, self.scope)
             except (NameError, AttributeError, TypeError, SyntaxError):
-                hints[name] = _UNRESOLVABLE
-        for name, hint in hints.items():
-            if hint is _UNRESOLVABLE:
-                what = "the return value" if name == "return" else f"parameter {name!r}"
-                raise ConfigurationError(
-                    f"{self.where}: the type hint of {what} cannot be resolved: {UNRESOLVED}"
-                )
+                # What is returned may not be of interest; where it is, its shape cannot be compiled.
+                hints[name] = annotation
+                unresolved += [name] if name != "return" else []
+        if unresolved:
+            raise ConfigurationError(
+                f"{self.where}: the type hint of parameter {unresolved[0]!r} cannot be resolved: {UNRESOLVED}"
+            )
         return hints
 
     def injected(
@@ -139,9 +141,6 @@ class Handler:
         if 0 <= index < len(args):
             return (*args[:index], decision, *args[index:]), kwargs
         return args, {**kwargs, self.decision_parameter: decision}
-
-
-_UNRESOLVABLE = object()
 
 
 def kind_of(function: Callable[..., Any]) -> Kind:

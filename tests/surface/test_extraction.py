@@ -288,6 +288,24 @@ def test_a_handler_that_does_not_fit_its_manifest_is_refused(
         guarded(*["x"] * len(handler.__annotations__.keys() - {"return"}))
 
 
+def test_an_unresolved_return_hint_matters_only_where_answers_are_checked(spotsafe_client: Client) -> None:
+    """On an input surface it is ignored; on an output surface it could hide content, so it is an error."""
+
+    def handler(body: Body = "") -> Unknown:
+        return body
+
+    assert safe_surface("comments.create")(handler)("fine") == "fine"
+    with pytest.raises(ConfigurationError, match=r"chat: .*returned value has a type hint that cannot"):
+        safe_surface("chat")(answering())("fine")
+
+
+def answering() -> Any:
+    def handler(prompt: Body) -> Unknown:
+        return prompt
+
+    return handler
+
+
 def test_a_surface_without_manifest_runs_under_the_floor(
     spotsafe_client: Client, spotsafe_detector: FakeDetector, caplog: pytest.LogCaptureFixture
 ) -> None:
