@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
 
 from spotsafe.core.errors import missing_extra
+from spotsafe.detectors.text.encoder import LANGUAGES
 
 UNDETERMINED = "und"
 """Too short or too mixed to tell; scored as if every language were possible."""
@@ -16,6 +18,9 @@ _READ = 200
 
 _SURE = 0.6
 _SURE_WHEN_SHORT = 0.9
+_SURE_OF_OTHERS = 0.85
+_NEVER = 2.0
+_HAN = re.compile("[\u4e00-\u9fff]")
 _SHORT = 24
 """Latin texts below so many characters are told apart badly: titles, names, interjections."""
 
@@ -47,8 +52,10 @@ class LanguageIdentifier:
             (_SAME.get(str(guess["lang"]), str(guess["lang"])), float(guess["score"]))
             for guess in self._model.detect(sample, model="lite", k=3)
         ]
-        if guesses and guesses[0][1] >= (_SURE_WHEN_SHORT if _hard(sample) else _SURE):
+        if guesses and guesses[0][1] >= _needed(guesses[0][0], sample):
             return guesses[0][0]
+        if _HAN.search(sample) is not None:
+            return "zh"
         wanted = [tag.split("-")[0].lower() for tag in stated]
         return next((tag for tag, _ in guesses if tag in wanted), UNDETERMINED)
 
@@ -59,6 +66,16 @@ def _legible(text: str) -> str:
     if not any(map(str.isalpha, sample)):
         return ""
     return sample if sample.isascii() else sample.encode("utf-8", "ignore").decode("utf-8")
+
+
+def _needed(tag: str, sample: str) -> float:
+    """How sure a guess must be. Slang and misspelling look like rare languages, Chinese now and then like
+    any other: a tag that the encoder does not know needs more."""
+    if tag not in LANGUAGES and _HAN.search(sample) is not None:
+        return _NEVER
+    if _hard(sample):
+        return _SURE_WHEN_SHORT
+    return _SURE if tag in LANGUAGES else _SURE_OF_OTHERS
 
 
 def _hard(sample: str) -> bool:
