@@ -249,7 +249,8 @@ class Checks:
         result = drive(course(plan, content, deadline, what, None), self._runtime.rungs.climb)
         if shown is None:
             return
-        decision = Decision(shown.surface, result.verdict, result.outcome.signals, content, lambda: shown.id)
+        known = shown.id
+        decision = Decision(shown.surface, result.verdict, result.outcome.signals, content, lambda: known)
         decision.kill_switch = shown.kill_switch
         self._record(decision, plan, content, started, what.who)
 
