@@ -228,7 +228,9 @@ def test_the_service_is_asked_for_the_verdict(
         assert (said.state, said.note) == (HoldState(state), "seen")
 
 
-@pytest.mark.parametrize("lie", [{"digest": "0" * 64}, {"surface": "other"}, {"decision_id": "x"}, {"state": 7}])
+@pytest.mark.parametrize(
+    "lie", [{"digest": "0" * 64}, {"surface": "other"}, {"decision_id": "x"}, {"state": 7}]
+)
 def test_a_service_that_speaks_of_something_else_releases_nothing(
     lie: dict[str, Any], made: Callable[..., Client]
 ) -> None:
@@ -265,7 +267,10 @@ def test_holds_on_the_command_line(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["release"], ["list", "x"], ["list", "--service", "nonsense"], ["list", "--outbox", "/no/file"]],
+    [
+        ["list"], ["release"], ["list", "x"], ["list", "--service", "nonsense"],
+        ["list", "--outbox", "/no/file"],
+    ],
 )
 def test_holds_says_what_it_lacks(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,181 @@
+"""A canary in everything that people write: it must be found nowhere but in the request to the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotsafe.client.client import Client
+from spotsafe.client.http import Exchange
+from spotsafe.client.remote import ServiceDetector
+from spotsafe.core.clock import SystemClock
+from spotsafe.core.content import Content, Text
+from spotsafe.core.errors import ConfigurationError, DetectorError, SpotsafeError
+from spotsafe.core.seams import DetectRequest
+from spotsafe.testing import FakeDetector, FakeService
+from spotsafe.testing.faults import FAULTS
+from spotsafe.testing.service import Fault
+
+CANARY = "kanarienvogel-7f3a"
+KEY = "a tenant key of some length"
+MANIFEST = """
+spotsafe: 1
+team: t
+owner: t@example.com
+surfaces:
+  s:
+    about: Comments
+    direction: input
+    audience: public
+    content: {body: text}
+    context: {secret: string, market: {type: string, record: true}}
+    languages: [en]
+    deadline: 300ms
+    cache: {ttl: 10m, stale: 1h}
+    rules:
+      - {id: spam, label: integrity.spam, at: 0.8, then: hold}
+      - {id: pii, label: privacy.pii_exposure, at: 0.8, then: redact}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Manifest and outbox."""
+    (tmp_path / "s.yaml").write_text(MANIFEST)
+    return tmp_path
+
+
+@pytest.fixture
+def made(folder: Path) -> Iterator[Callable[..., Client]]:
+    """Makes clients that report to a file."""
+    clients = []
+
+    def make(**options: Any) -> Client:
+        settings = {"fallback": None, "tenant_key": KEY, "environ": {}, "outbox": folder / "out"}
+        client = Client(manifests=folder / "s.yaml", **{**settings, **options})
+        client.start()
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close(1.0)
+
+
+def check(client: Client) -> Any:
+    """One check with the canary in everything."""
+    return client.check(
+        "s",
+        body=f"text {CANARY}",
+        item=f"item {CANARY}",
+        actor=f"actor {CANARY}",
+        context={"secret": CANARY, "market": "se", "undeclared": CANARY},
+    )
+
+
+def texts_of(error: BaseException | None, depth: int = 0) -> str:
+    """Everything that a logger could print of an exception: the chain, suppressed parts included."""
+    if error is None or depth > 8:
+        return ""
+    own = "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
+    return own + texts_of(error.__cause__, depth + 1) + texts_of(error.__context__, depth + 1)
+
+
+@pytest.mark.parametrize("kind", sorted(FAULTS))
+def test_no_failure_carries_content(
+    kind: str, folder: Path, made: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logs at DEBUG of every library, figures, reprs, receipts, records on disk: nothing."""
+    caplog.set_level(logging.DEBUG)
+    with FakeService() as service:
+        service.fail(Fault(kind, 0))
+        client = made(service=service.url)
+        decision = check(client)
+        receipt = client.hold(decision, client.policy("s"), item=f"item {CANARY}")
+        client.flush(2.0)
+        seen = [repr(decision), repr(decision.signals), repr(decision.content), repr(client), repr(receipt)]
+        seen += [client.token(receipt), json.dumps(client.stats()), repr(client._options), caplog.text]
+        seen += [json.dumps(list(service.events.values()))]
+    assert CANARY not in "".join(seen)
+    raw = b"".join(path.read_bytes() for path in folder.iterdir() if path.name.startswith("out"))
+    assert CANARY.encode() not in raw
+
+
+def test_records_carry_keyed_digests_and_declared_context(made: Callable[..., Client]) -> None:
+    """Actor, item and content leave as HMAC under the tenant's key; context only where declared."""
+    with FakeService() as service:
+        client = made(service=service.url)
+        check(client)
+        assert client.flush(5.0)
+        (record,) = [event for event in service.events.values() if event["kind"] == "decision"]
+    assert CANARY not in json.dumps(record)
+    assert record["context"] == {"market": "se"}
+    assert all(len(record[field]) == 64 for field in ("actor", "item", "content"))
+
+
+@pytest.mark.parametrize("kind", sorted(FAULTS))
+def test_a_detector_error_has_no_chain(kind: str) -> None:
+    """What reaches a caller of the detector is a closed word; no cause, no context, no foreign text."""
+    with FakeService() as service:
+        service.fail(Fault(kind, 20 if kind == "slow" else 0))
+        exchange = Exchange(service.url, None, monotonic=SystemClock.monotonic)
+        detector = ServiceDetector(exchange)
+        request = DetectRequest(Content([Text(CANARY, "body")]), ("integrity.spam",))
+        errors = []
+        with pytest.raises(DetectorError) as raised:
+            detector.detect([request], timeout=0.2)
+        errors.append(raised.value)
+        with pytest.raises(DetectorError) as raised:
+            asyncio.run(detector.adetect([request], timeout=0.2))
+        errors.append(raised.value)
+        exchange.close()
+    for error in errors:
+        assert (error.__cause__, error.__context__) == (None, None)
+        assert CANARY not in texts_of(error)
+
+
+def test_a_detector_that_leaks_is_contained(
+    made: Callable[..., Client], caplog: pytest.LogCaptureFixture, spotsafe_as_in_production: None
+) -> None:
+    """A foreign exception with the text in its message leaves its class name and nothing else."""
+
+    class Leaky(FakeDetector):
+        inline = True
+
+        def detect(self, requests: Any, *, timeout: float | None = None) -> Any:
+            raise RuntimeError(f"cannot score {requests[0].content.parts[0].data}")
+
+    caplog.set_level(logging.DEBUG)
+    client = made(detector=Leaky())
+    decision = check(client)
+    assert CANARY not in caplog.text + json.dumps(client.stats()) + repr(decision)
+    assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("value", [object(), 7, {CANARY: CANARY}, [{"x": CANARY}], bytes(CANARY, "ascii")])
+def test_an_error_about_content_does_not_show_it(value: object, made: Callable[..., Client]) -> None:
+    """A ConfigurationError names the argument and its type."""
+    with pytest.raises(SpotsafeError) as raised:
+        made(detector=FakeDetector()).check("s", body=value)
+    assert CANARY not in texts_of(raised.value)
+
+
+def test_a_forged_receipt_is_not_repeated(made: Callable[..., Client]) -> None:
+    """Nor is what somebody passes as a token."""
+    with pytest.raises(ConfigurationError) as raised:
+        made(detector=FakeDetector()).verdict(f"{CANARY}.{CANARY}")
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
+
+
+def test_only_declared_context_reaches_a_detector(made: Callable[..., Client]) -> None:
+    """Context is for rules; a detector sees the fields that it declared."""
+    detector = FakeDetector(context_fields=("market",))
+    check(made(detector=detector))
+    assert [dict(request.context) for request in detector.requests] == [{"market": "se"}]
