@@ -124,9 +124,25 @@ def _fields_getter(get: Getter, fields: Sequence[str], where: str) -> Getter:
 def subject_getter(option: str, path: str, arguments: dict[str, Argument], where: str) -> Getter:
     """As :func:`path_getter`, for ``item`` and ``actor``: the value as ``str``, or None."""
     read = path_getter(option, path, arguments, where)
+    argument = arguments[path.partition(".")[0]]
+    if "." not in path and argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        return _plain_subject(argument)
 
     def subject(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         value = read(args, kwargs)
         return value if value is None or type(value) is str else str(value)
+
+    return subject
+
+
+def _plain_subject(argument: Argument) -> Getter:
+    """An ordinary parameter as ``str``: the usual case, read without a further call."""
+    index, name, default = argument.index, argument.name, argument.default
+
+    def subject(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        value = args[index] if len(args) > index else kwargs.get(name, default)
+        if type(value) is str:
+            return value
+        return None if value is None or value is ABSENT else str(value)
 
     return subject
