@@ -1,7 +1,8 @@
-"""Admission to the detector: bounded, in a few threads, small requests put together when they wait.
+"""Admission to the detector: bounded, in two lanes, small requests put together when they wait.
 
-A request goes to the detector at once while a thread is free. When none is, requests wait; the next free
-thread takes as many small ones as fit into a batch, which costs an encoder far less than one by one.
+A request goes to the detector at once while its lane has a free thread. When none is, requests wait; the
+next free thread takes as many as fit into a batch. Long requests have a lane of their own, so that a book
+does not hold up comments.
 """
 
 from __future__ import annotations
@@ -32,19 +33,30 @@ class _Job:
         self.future: asyncio.Future[list[Signals]] = asyncio.get_running_loop().create_future()
 
 
+class _Lane:
+    """Jobs that wait for the same threads."""
+
+    __slots__ = ("busy", "threads", "waiting")
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.busy = 0
+        self.waiting: deque[_Job] = deque()
+
+
 class DetectionQueue:
     """Runs requests on one detector; used from one event loop."""
 
-    __slots__ = ("_busy", "_detector", "_faults", "_limits", "_per_key", "_pool", "_waiting", "items")
+    __slots__ = ("_detector", "_faults", "_limits", "_long", "_per_key", "_pool", "_short", "items")
 
     def __init__(self, detector: Detector, limits: Limits, faults: FaultCounter) -> None:
         self._detector = detector
         self._limits = limits
         self._faults = faults
-        self._pool = ThreadPoolExecutor(limits.detect_threads, "spotsafe-detect")
-        self._waiting: deque[_Job] = deque()
+        self._short, self._long = _Lane(limits.detect_threads), _Lane(limits.detect_threads_long)
+        threads = limits.detect_threads + limits.detect_threads_long
+        self._pool = ThreadPoolExecutor(threads, "spotsafe-detect")
         self._per_key: Counter[str] = Counter()
-        self._busy = 0
         self.items = 0
         """Items waiting or in work."""
 
@@ -56,9 +68,10 @@ class DetectionQueue:
         """
         self._admit(len(requests), key)
         job = _Job(requests, key)
-        self._waiting.append(job)
+        lane = self._lane(job)
+        lane.waiting.append(job)
         try:
-            self._pump()
+            self._pump(lane)
             async with asyncio.timeout(self._limits.detect_seconds):
                 return await job.future
         except TimeoutError:
@@ -81,32 +94,39 @@ class DetectionQueue:
         seconds = self._limits.retry_after
         return Problem(kind, f"{what}. Try again after {seconds} s.", retry_after=seconds)
 
-    def _pump(self) -> None:
-        while self._busy < self._limits.detect_threads and (batch := self._next_batch()):
-            self._busy += 1
+    def _lane(self, job: _Job) -> _Lane:
+        limits = self._limits
+        fits = job.characters <= limits.detect_batch_characters and len(job.requests) <= limits.detect_batch
+        return self._short if fits else self._long
+
+    def _pump(self, lane: _Lane) -> None:
+        while lane.busy < lane.threads and (batch := self._next_batch(lane.waiting)):
+            lane.busy += 1
             loop = asyncio.get_running_loop()
             done = loop.run_in_executor(self._pool, self._run, [job.requests for job in batch])
-            done.add_done_callback(partial(self._finish, batch))
+            done.add_done_callback(partial(self._finish, lane, batch))
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self, waiting: deque[_Job]) -> list[_Job]:
         """The longest waiting job, with those behind it that are small enough to come along. Jobs whose
         caller has gone are dropped unseen."""
         batch: list[_Job] = []
         room, characters = self._limits.detect_batch, self._limits.detect_batch_characters
-        while self._waiting:
-            job = self._waiting[0]
+        while waiting:
+            job = waiting[0]
             if job.future.done():
-                self._waiting.popleft()
+                waiting.popleft()
                 continue
             if batch and (len(job.requests) > room or job.characters > characters):
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(waiting.popleft())
             room -= len(job.requests)
             characters -= job.characters
         return batch
 
-    def _finish(self, batch: list[_Job], done: asyncio.Future[list[list[Signals] | None]]) -> None:
-        self._busy -= 1
+    def _finish(
+        self, lane: _Lane, batch: list[_Job], done: asyncio.Future[list[list[Signals] | None]]
+    ) -> None:
+        lane.busy -= 1
         fault = done.exception()
         for job, signals in zip(batch, [None] * len(batch) if fault else done.result(), strict=True):
             if job.future.done():
@@ -115,7 +135,7 @@ class DetectionQueue:
                 job.future.set_exception(DetectorError(Failure.INTERNAL, detector=self._detector.id))
             else:
                 job.future.set_result(signals)
-        self._pump()
+        self._pump(lane)
 
     def _run(self, jobs: list[Sequence[DetectRequest]]) -> list[list[Signals] | None]:
         """In a thread: all at once, and where that fails each by itself, so that one content on which
@@ -151,8 +171,9 @@ class DetectionQueue:
 
     def close(self) -> None:
         """Refuse what waits and let the threads end."""
-        while self._waiting:
-            job = self._waiting.popleft()
+        for job in (*self._short.waiting, *self._long.waiting):
             if not job.future.done():
                 job.future.set_exception(DetectorError(Failure.CLOSED, detector=self._detector.id))
+        self._short.waiting.clear()
+        self._long.waiting.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -12,6 +12,10 @@ from starlette.types import ASGIApp
 
 from spotsafe.core.errors import ConfigurationError
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept. Longer than clients keep theirs (httpx: 5 s): who closes first
+must be the client, or a request that crosses the server's close on the wire is lost."""
+
 
 class NotifyingServer(uvicorn.Server):
     """A server that says when it listens: ``listening`` is set once start-up is over, well or not."""
@@ -33,7 +37,7 @@ def server_config(app: ASGIApp, **options: object) -> uvicorn.Config:
     websockets, no trust in forwarding headers, no banner."""
     return uvicorn.Config(
         app, access_log=False, ws="none", proxy_headers=False, server_header=False, lifespan="on",
-        timeout_graceful_shutdown=10, log_config=None, **options,  # type: ignore[arg-type]  # keywords of Config
+        timeout_graceful_shutdown=10, timeout_keep_alive=KEEP_ALIVE, log_config=None, **options,  # type: ignore[arg-type]  # keywords of Config
     )  # fmt: skip
 
 

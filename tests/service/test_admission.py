@@ -49,14 +49,14 @@ def test_requests_that_wait_go_together(detector: Any) -> None:
     assert [signals.score("hate.speech") for signals in answers] == [0.01, *(n / 10 for n in range(1, 9))]
 
 
-def test_large_requests_go_alone(detector: Any) -> None:
-    """A long text is not put together with others, and a batch has a largest size."""
+def test_a_batch_has_a_largest_size(detector: Any) -> None:
+    """What waits is taken in batches of at most so many items and characters."""
     detector.gate = threading.Event()
 
     async def run() -> None:
         limits = Limits(detect_threads=1, detect_batch=3, detect_batch_characters=100)
         queue = DetectionQueue(detector, limits, FaultCounter())
-        texts = ["first", "a", "b", "c", "d", "x" * 500, "e"]
+        texts = ["first", "a", "b", "c", "d", "x" * 90, "y" * 90]
         tasks = [asyncio.create_task(queue.detect([wanted(text)], "a")) for text in texts]
         await until(detector, 1)
         detector.gate.set()
@@ -64,7 +64,27 @@ def test_large_requests_go_alone(detector: Any) -> None:
         queue.close()
 
     asyncio.run(run())
-    assert detector.batches == [1, 3, 1, 1, 1]
+    assert detector.batches == [1, 3, 2, 1]
+
+
+def test_long_requests_do_not_hold_up_short_ones(detector: Any) -> None:
+    """While a long text (or a long list) is worked on, short ones are answered, and the other way round."""
+    detector.gate = threading.Event()
+
+    async def run() -> None:
+        queue = DetectionQueue(detector, Limits(detect_batch=3, detect_batch_characters=100), FaultCounter())
+        tasks = [asyncio.create_task(queue.detect([wanted("x" * 500)], "a"))]
+        await until(detector, 1)
+        tasks.append(asyncio.create_task(queue.detect([wanted()] * 4, "a")))
+        tasks.append(asyncio.create_task(queue.detect([wanted()], "a")))
+        await until(detector, 1)
+        assert detector.batches == [1, 1]
+        detector.gate.set()
+        await asyncio.gather(*tasks)
+        queue.close()
+
+    asyncio.run(run())
+    assert detector.batches == [1, 1, 4]
 
 
 def test_a_full_queue_refuses_at_once(detector: Any) -> None:
@@ -72,7 +92,7 @@ def test_a_full_queue_refuses_at_once(detector: Any) -> None:
     detector.gate = threading.Event()
 
     async def run() -> None:
-        limits = Limits(detect_threads=1, detect_queue=6, detect_queue_per_key=4)
+        limits = Limits(detect_queue=6, detect_queue_per_key=4)
         queue = DetectionQueue(detector, limits, FaultCounter())
         tasks = [asyncio.create_task(queue.detect([wanted()] * 4, "greedy"))]
         await until(detector, 1)

@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_pages_stand_alone(client: TestClient, path: str) -> None:
-    """No script, no inline handler or style, nothing from elsewhere; one style sheet, by hash."""
+    """No script, no inline handler or style, nothing from elsewhere; the one style sheet by its hash."""
     answer = client.get(path)
     page = Page(answer.text)
     assert not {"script", "iframe", "object", "link", "form", "img"} & set(page.tags)
