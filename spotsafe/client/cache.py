@@ -99,14 +99,13 @@ class SignalCache:
             self._size += entry.size
 
     def _make_room(self, size: int, now: float) -> None:
-        """Drop the least recently used: those past their end, and as many more as *size* bytes need."""
-        while self.table:
-            key = next(iter(self.table))
-            ended = self.table[key].ended(now)
-            if not ended and self._size + size <= self._most:
-                return
-            self.evictions += not ended
-            self._drop(key)
+        """Drop as many of the least recently used as *size* more bytes need.
+
+        ``popitem`` and no iterator: hits move keys without the lock, and an iterator breaks on that."""
+        while self._size + size > self._most and self.table:
+            entry = self.table.popitem(last=False)[1]
+            self._size -= entry.size
+            self.evictions += not entry.ended(now)
 
     def _drop(self, key: bytes) -> None:
         self._size -= self.table.pop(key).size

@@ -126,9 +126,7 @@ class Client(Resuming):
             async with turns:
                 return await self.acheck(surface, **entry)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(entry)) for entry in items]
-        return [task.result() for task in tasks]
+        return list(await asyncio.gather(*(one(entry) for entry in items)))
 
     # ── what people say and see ─────────────────────────────────────────────────────────────────
 

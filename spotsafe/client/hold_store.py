@@ -63,6 +63,10 @@ class HoldStore(Protocol):
         """The kept content, or None."""
         ...
 
+    def after_fork(self) -> None:
+        """In a forked child: no lock of the parent's."""
+        ...
+
 
 class MemoryHolds:
     """Holds of this process; the oldest are forgotten first (and stay pending)."""
@@ -88,6 +92,10 @@ class MemoryHolds:
     def content(self, receipt: Receipt) -> Content | None:
         """None: nothing is kept in memory."""
         return None
+
+    def after_fork(self) -> None:
+        """A lock that nobody holds."""
+        self._lock = Lock()
 
     def decide(self, decision_id: str, state: HoldState, note: str | None, now: float) -> bool:
         """Release or reject a pending hold; whether there was one."""
@@ -159,6 +167,9 @@ class FileHolds:
         if row is None or row[0] is None:
             return None
         return _opened(_cipher(self._key), row[0])
+
+    def after_fork(self) -> None:
+        """Nothing is open between two uses."""
 
     def listed(self, state: str | None = "pending") -> list[Held]:
         """The holds in *state* (None: all), oldest first."""

@@ -70,6 +70,7 @@ class Exchange:
         self._monotonic = monotonic
         self._given = transport
         self._inherited: list[object] = []
+        self._closed = False
         self._connectionless()
         self._proxy = None if transport else _proxy(self._url)
         self._ssl = None if transport or self._url.scheme != "https" else httpx.create_ssl_context()
@@ -98,6 +99,8 @@ class Exchange:
         method: str = "POST",
     ) -> Answer | Failed:
         """Send *body* to *path*; at most *timeout* seconds in all."""
+        if self._closed:
+            return Failed(Failure.CLOSED)
         self._until.end = self._monotonic() + timeout
         try:
             if self._given is not None:
@@ -134,6 +137,8 @@ class Exchange:
         method: str = "POST",
     ) -> Answer | Failed:
         """As :meth:`post`."""
+        if self._closed:
+            return Failed(Failure.CLOSED)
         try:
             async with asyncio.timeout(timeout):
                 if self._given is not None:
@@ -227,7 +232,8 @@ class Exchange:
         }
 
     def close(self) -> None:
-        """Close idle sync connections; those of event loops end with their loop."""
+        """Close idle sync connections, and open no more; those of event loops end with their loop."""
+        self._closed = True
         pool, self._sync = self._sync, None
         if pool is not None:
             pool.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 import weakref
 from typing import Protocol
 
@@ -36,8 +37,9 @@ def _in_child() -> None:
 
 
 def _at_exit() -> None:
+    end = time.monotonic() + EXIT_SECONDS
     for client in list(_living):
-        client.close(EXIT_SECONDS)
+        client.close(max(0.0, end - time.monotonic()))
 
 
 # Only ``after_in_child``: a ``before`` hook would run in, and could block, the parent.

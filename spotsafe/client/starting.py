@@ -70,7 +70,7 @@ class Starting(Checks):
     def start(self) -> None:
         """Read the manifests, resolve the detectors, open the outbox. Optional, but deploys call it: it
         raises ManifestError and ConfigurationError where a lazy start would hold everything instead.
-        Idempotent and thread-safe; a start that failed can be tried again."""
+        Idempotent and thread-safe; a start that failed can be tried again, a closed client started anew."""
         if self._nobody:
             raise ConfigurationError(_NOBODY)
         with self._starting:
@@ -86,14 +86,15 @@ class Starting(Checks):
             if self._state != NEW:
                 return
             failed = self._started_lazily()
-            self._state = READY if failed is None else BROKEN
             if failed is None:
+                self._state = READY
                 return
             if self._faults.loud:
                 raise ConfigurationError(failed)
             self._broken_starts += 1
             self._set = builtin()
             self._runtime = self._new_runtime()
+            self._state = BROKEN
             _log.error("every surface is held, status unchecked: %s", failed)
 
     def _started_lazily(self) -> str | None:
@@ -113,8 +114,9 @@ class Starting(Checks):
 
     def _assemble(self) -> None:
         options = self._options
-        self._kills = (*parse_switches(self._environ.get("SPOTSAFE_MODE", "")), *self._kills)
-        if self._reporting is None:
+        switches = parse_switches(self._environ.get("SPOTSAFE_MODE", ""))
+        self._kills = tuple(dict.fromkeys((*switches, *self._kills)))
+        if self._reporting is None or self._state == CLOSED:
             self._connect()
         now = self._clock.now()
         given = bool(options.manifests or options.waivers)
@@ -250,6 +252,8 @@ class Starting(Checks):
             self._exchange.after_fork()
         if self._equipment is not None:
             self._equipment.after_fork()
+        if self._holding is not None:
+            self._holding.store.after_fork()
         if self._state != NEW:
             self._runtime = self._new_runtime()
 

@@ -198,6 +198,19 @@ def test_a_closed_client_holds_what_it_cannot_check(manifest: Path) -> None:
     assert (decision.disposition, decision.status) == (Disposition.HOLD, Status.UNCHECKED)
 
 
+def test_a_closed_client_can_be_started_anew(manifest: Path) -> None:
+    """Close lets go of connections; start takes new ones."""
+    with FakeService() as service:
+        client = Client(manifests=manifest, service=service.url, fallback=None, environ={})
+        assert client.check("s", body="one").status is Status.CHECKED
+        client.close()
+        assert client.check("s", body="two").status is Status.UNCHECKED
+        client.start()
+        assert client.check("s", body="three").status is Status.CHECKED
+        assert client.close(5.0)
+        assert len(events_of(service, "decision")) >= 2
+
+
 def test_a_plain_script_delivers_its_events_at_exit(manifest: Path, service: FakeService) -> None:
     """No flush, no close: the end of the interpreter delivers, within its bound."""
     done = script('print(client.check("s", body="hello").action)', manifest, service.url)
