@@ -62,12 +62,13 @@ class Store:
             _check_schema(connection)
 
     @classmethod
-    def open(cls, data_dir: Path) -> Store:
+    def open(cls, data_dir: Path | str) -> Store:
         """The store in *data_dir*, made with mode 0700 where it does not exist.
         ConfigurationError where it cannot be used."""
-        file = data_dir / FILE_NAME
+        folder = Path(data_dir)
+        file = folder / FILE_NAME
         try:
-            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise ConfigurationError(
