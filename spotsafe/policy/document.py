@@ -28,7 +28,7 @@ ABANDONED = 4 * MAX_DEPTH
 """Levels from which the rest of a document is not read: PyYAML's scanner takes quadratic time on them."""
 
 
-class _Refused(Exception):  # noqa: N818 - control flow inside this module
+class _Refused(Exception):
     """The rest of this document is not read; the fault is already noted."""
 
 

@@ -26,7 +26,12 @@ def starter_manifest(surface: str, *, baseline: str, team: str, owner: str) -> s
             f"{surface[:60]!r} cannot be a surface: use lower-case words joined by dots, e.g. comments.create"
         )
     return _MANIFEST.format(
-        surface=surface, baseline=baseline, team=team, owner=owner, audience=AUDIENCES[baseline]
+        surface=surface,
+        baseline=baseline,
+        team=team,
+        owner=owner,
+        audience=AUDIENCES[baseline],
+        expected="limit" if baseline == "minors" else "review",  # minors' own rule is stricter
     )
 
 
@@ -55,7 +60,7 @@ surfaces:
     # on_failure: {{default: hold, "tone.*": allow}}   # when no detector answers in time
     examples:                   # what must pass and what must not
       - {{body: "thanks, that helped a lot", expect: allow}}
-      - {{body: "(scripted)", scores: {{tone.toxic: 0.95}}, expect: review}}
+      - {{body: "(scripted)", scores: {{tone.toxic: 0.95}}, expect: {expected}}}
 """
 
 STARTER_WAIVERS = """\

@@ -79,6 +79,11 @@ def without(
 def kit() -> SimpleNamespace:
     """The functions of this module; test files cannot import each other."""
     return SimpleNamespace(
-        manifest=manifest, policies=policies, policy=policy, faults=faults, scored=scored, without=without,
+        manifest=manifest,
+        policies=policies,
+        policy=policy,
+        faults=faults,
+        scored=scored,
+        without=without,
         fixtures=FIXTURES,
-    )  # fmt: skip
+    )

@@ -19,12 +19,33 @@ def read(text: str | bytes) -> tuple[object, list[Fault]]:
 @pytest.mark.parametrize(
     ("written", "value"),
     [
-        ("true", True), ("false", False), ("no", "no"), ("on", "on"), ("yes", "yes"), ("off", "off"), ("True", "True"),
-        ("null", None), ("~", None), ("", None), ("12", 12), ("-3", -3), ("0.5", 0.5), ("1e3", 1000.0), (".5", 0.5),
-        ("010", 10), ("1_000", "1_000"), ("12:30", "12:30"), ("2026-12-31", "2026-12-31"), ("0x1f", "0x1f"),
-        ('"12"', "12"), ("'true'", "true"), (".inf", ".inf"), ("nan", "nan"), ("=", "="),
+        ("true", True),
+        ("false", False),
+        ("no", "no"),
+        ("on", "on"),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("True", "True"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("12", 12),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("010", 10),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("2026-12-31", "2026-12-31"),
+        ("0x1f", "0x1f"),
+        ('"12"', "12"),
+        ("'true'", "true"),
+        (".inf", ".inf"),
+        ("nan", "nan"),
+        ("=", "="),
     ],
-)  # fmt: skip
+)
 def test_scalars_are_those_of_yaml_1_2(written: str, value: object) -> None:
     """Only true and false are booleans, so ``no`` stays a language; times, dates and hex stay text."""
     data, found = read(f"a: {written}\n")

@@ -27,7 +27,9 @@ def only(found: Any, label: str, cause: Cause) -> Signals:
     return Signals(present, [Missing(label, "", cause)])
 
 
-@pytest.mark.parametrize(("score", "action"), [(0.0, "allow"), (0.499, "allow"), (0.5, "label"), (1.0, "label")])
+@pytest.mark.parametrize(
+    ("score", "action"), [(0.0, "allow"), (0.499, "allow"), (0.5, "label"), (1.0, "label")]
+)
 def test_a_rule_fires_from_its_threshold_on(kit: SimpleNamespace, score: float, action: str) -> None:
     """``at`` is reached by equality."""
     found = kit.policy({"rules": [rule("tone.toxic", 0.5, "label")]})
@@ -36,13 +38,20 @@ def test_a_rule_fires_from_its_threshold_on(kit: SimpleNamespace, score: float, 
 
 def test_firing_rules_join_by_strictness_not_by_score(kit: SimpleNamespace) -> None:
     """The highest disposition and all effects, whatever scored most."""
-    found = kit.policy({"rules": [rule("tone.toxic", 0.1, ["hold", "label"], id="a"),
-                                  rule("tone.profanity", 0.1, ["limit", "nudge"], id="b")]})  # fmt: skip
+    found = kit.policy(
+        {
+            "rules": [
+                rule("tone.toxic", 0.1, ["hold", "label"], id="a"),
+                rule("tone.profanity", 0.1, ["limit", "nudge"], id="b"),
+            ]
+        }
+    )
     verdict = evaluate(found, kit.scored(found, {"tone.toxic": 0.2, "tone.profanity": 1.0}), {}, 0.0)
     assert (verdict.disposition, verdict.effects) == (HOLD, {Effect.LABEL, Effect.NUDGE})
     assert [(r.rule, r.trigger, r.score, r.threshold) for r in verdict.reasons] == [
-        ("a.b#a", "score", 0.2, 0.1), ("a.b#b", "score", 1.0, 0.1)
-    ]  # fmt: skip
+        ("a.b#a", "score", 0.2, 0.1),
+        ("a.b#b", "score", 1.0, 0.1),
+    ]
 
 
 def test_where_nothing_fires_the_verdict_is_shared(kit: SimpleNamespace) -> None:
@@ -101,7 +110,12 @@ def test_what_a_missing_label_does(
 def test_failures_take_the_most_specific_pattern(kit: SimpleNamespace, cause: Cause) -> None:
     """``on_failure`` by label: the exact code before the pattern before the default."""
     stated = {"default": "limit", "tone.*": "nudge", "tone.toxic": "block"}
-    found = kit.policy({"rules": [rule("tone.*", 0.5, "label"), rule("tc.other", 0.5, "label", id="o")], "on_failure": stated})
+    found = kit.policy(
+        {
+            "rules": [rule("tone.*", 0.5, "label"), rule("tc.other", 0.5, "label", id="o")],
+            "on_failure": stated,
+        }
+    )
     for label, action in (("tone.toxic", "block"), ("tone.profanity", "nudge"), ("tc.other", "hold")):
         # tc.other: the floor's default of hold is stricter than the surface's limit
         assert evaluate(found, only(found, label, cause), {}, 0.0).action == action
@@ -183,7 +197,13 @@ def test_parts_limit_scores_and_gaps(kit: SimpleNamespace) -> None:
     content = {"tags": "text", "body": "text"}
     found = kit.policy({"content": content, "rules": [rule("tone.toxic", 0.5, "block", parts=["tags"])]})
     base = [s for s in kit.scored(found, {}).scores if s.label != "tone.toxic"]
-    for part, action in (("body", "allow"), ("tags", "block"), ("tags[0]", "block"), ("tags.1", "block"), ("tagsy", "allow")):
+    for part, action in (
+        ("body", "allow"),
+        ("tags", "block"),
+        ("tags[0]", "block"),
+        ("tags.1", "block"),
+        ("tagsy", "allow"),
+    ):
         signals = Signals([*base, Signal("tone.toxic", 0.9, part)])
         assert evaluate(found, signals, {}, 0.0).action == action
     gap = Signals([*base, Signal("tone.toxic", 0.1, "tags")], [Missing("tone.toxic", "body", Cause.ERROR)])
@@ -194,24 +214,25 @@ CONDITIONAL = {"context": {"age": "int"}}
 
 
 @pytest.mark.parametrize(
-    ("label", "then", "more", "context", "expected"),
+    ("stated", "context", "expected"),
     [
-        ("tone.toxic", "limit", {}, {"age": 3}, "limit"),
-        ("tone.toxic", "limit", {}, {"age": 9}, "allow"),
-        ("tone.toxic", "limit", {}, {}, "limit"),  # cannot be told: its own action …
-        ("tone.toxic", "block", {}, {}, "hold"),  # … at most a hold
-        ("harass.stalking", "label", {}, {}, "hold"),  # severity 3 holds what is not known
-        ("harass.stalking", "label", {"if_missing": "review"}, {"age": "3"}, "review"),
-        ("harass.stalking", "label", {"if_missing": "allow"}, {}, "allow"),
-        ("tone.toxic", "redact", {}, {}, "hold"),
+        (rule("tone.toxic", 0.5, "limit"), {"age": 3}, "limit"),
+        (rule("tone.toxic", 0.5, "limit"), {"age": 9}, "allow"),
+        (rule("tone.toxic", 0.5, "limit"), {}, "limit"),  # cannot be told: its own action …
+        (rule("tone.toxic", 0.5, "block"), {}, "hold"),  # … at most a hold
+        (rule("harass.stalking", 0.5, "label"), {}, "hold"),  # severity 3 holds what is not known
+        (rule("harass.stalking", 0.5, "label", if_missing="review"), {"age": "3"}, "review"),
+        (rule("harass.stalking", 0.5, "label", if_missing="allow"), {}, "allow"),
+        (rule("tone.toxic", 0.5, "redact"), {}, "hold"),
     ],
 )
 def test_a_condition_gates_its_rule_and_an_unknown_one_is_a_missing_value(
-    kit: SimpleNamespace, label: str, then: str, more: Any, context: Any, expected: str
+    kit: SimpleNamespace, stated: Any, context: Any, expected: str
 ) -> None:
     """True fires, false does not, and what cannot be told is answered strictly."""
-    found = kit.policy({**CONDITIONAL, "rules": [rule(label, 0.5, then, when="age < 7", **more)]})
-    assert evaluate(found, kit.scored(found, {label: 0.9}), context, 0.0).action == expected
+    found = kit.policy({**CONDITIONAL, "rules": [{**stated, "when": "age < 7"}]})
+    signals = kit.scored(found, {stated["label"]: 0.9})
+    assert evaluate(found, signals, context, 0.0).action == expected
 
 
 def test_a_condition_is_not_asked_below_the_threshold(kit: SimpleNamespace) -> None:
@@ -231,15 +252,24 @@ def test_a_missing_label_under_a_false_condition_does_nothing(kit: SimpleNamespa
 
 @pytest.mark.parametrize(
     ("mode", "bucket", "enforced"),
-    [("enforce", None, True), ("shadow", 0.0, False), ({"canary": 10}, 9.99, True), ({"canary": 10}, 10.0, False),
-     ({"canary": 10}, None, False), ({"canary": 0}, 0.0, False), ({"canary": 100}, 99.9, True)],
-)  # fmt: skip
+    [
+        ("enforce", None, True),
+        ("shadow", 0.0, False),
+        ({"canary": 10}, 9.99, True),
+        ({"canary": 10}, 10.0, False),
+        ({"canary": 10}, None, False),
+        ({"canary": 0}, 0.0, False),
+        ({"canary": 100}, 99.9, True),
+    ],
+)
 def test_modes_govern_own_rules_and_would_carries_the_rest(
     kit: SimpleNamespace, mode: Any, bucket: float | None, enforced: bool
 ) -> None:
     """In shadow and outside the canary the surface's rules alter nothing; the baseline's do."""
     found = kit.policy({"mode": mode, "rules": [rule("tone.toxic", 0.5, "block")]})
-    verdict = evaluate(found, kit.scored(found, {"tone.toxic": 0.9, "hate.speech": 0.99}), {}, 0.0, bucket=bucket)
+    verdict = evaluate(
+        found, kit.scored(found, {"tone.toxic": 0.9, "hate.speech": 0.99}), {}, 0.0, bucket=bucket
+    )
     assert verdict.disposition is (BLOCK if enforced else HOLD)
     assert (verdict.would is None) is enforced
     if verdict.would is not None:
@@ -249,7 +279,10 @@ def test_modes_govern_own_rules_and_would_carries_the_rest(
 
 def test_a_rules_own_mode_goes_before_the_surfaces(kit: SimpleNamespace) -> None:
     """One rule in shadow on an enforcing surface, and the other way round."""
-    rules = [rule("tone.toxic", 0.5, "block", mode="shadow", id="a"), rule("tone.profanity", 0.5, "limit", id="b")]
+    rules = [
+        rule("tone.toxic", 0.5, "block", mode="shadow", id="a"),
+        rule("tone.profanity", 0.5, "limit", id="b"),
+    ]
     found = kit.policy({"rules": rules})
     verdict = evaluate(found, kit.scored(found, {"tone.toxic": 0.9, "tone.profanity": 0.9}), {}, 0.0)
     assert (verdict.action, verdict.would and verdict.would.action) == ("limit", "block")
@@ -340,7 +373,9 @@ def test_the_second_pass_has_nothing_more_to_redact(kit: SimpleNamespace) -> Non
     again = evaluate(found, kit.scored(found, {"privacy.pii_exposure": 0.9}), {}, 0.0, redacted=True)
     assert (again.action, again.effects, again.edits) == ("review", {Effect.REVIEW}, ())
     bare = redacting(kit, ["redact"])
-    assert evaluate(bare, kit.scored(bare, {"privacy.pii_exposure": 0.9}), {}, 0.0, redacted=True).reasons == ()
+    assert (
+        evaluate(bare, kit.scored(bare, {"privacy.pii_exposure": 0.9}), {}, 0.0, redacted=True).reasons == ()
+    )
     failed = evaluate(bare, only(bare, "privacy.pii_exposure", Cause.ERROR), {}, 0.0, redacted=True)
     assert failed.action == "hold"
 

@@ -13,19 +13,28 @@ END = 1_798_675_200.0  # 2026-12-31T00:00:00Z
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ()), ("enforce", ()), (" ", ()),
+        ("", ()),
+        ("enforce", ()),
+        (" ", ()),
         ("off@2026-12-31T00:00:00Z", (KillSwitch("process", "", END, "SPOTSAFE_MODE"),)),
         ("off:a.b@2026-12-31T00:00:00Z;storm", (KillSwitch("surface", "a.b", END, "storm"),)),
-        ("off:baseline/floor#hate@2026-12-31T00:00Z;x, off:c@2026-12-31T00:00:00Z",
-         (KillSwitch("rule", "baseline/floor#hate", END, "x"), KillSwitch("surface", "c", END, "SPOTSAFE_MODE"))),
+        (
+            "off:baseline/floor#hate@2026-12-31T00:00Z;x, off:c@2026-12-31T00:00:00Z",
+            (
+                KillSwitch("rule", "baseline/floor#hate", END, "x"),
+                KillSwitch("surface", "c", END, "SPOTSAFE_MODE"),
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_switches_are_read(text: str, expected: tuple[KillSwitch, ...]) -> None:
     """Scope follows from the target; every switch has an end."""
     assert parse_switches(text) == expected
 
 
-@pytest.mark.parametrize("text", ["off", "on", "off:a.b", "off@tomorrow", "off@2026-12-31", "off@2026-12-31T00:00:00+02:00"])
+@pytest.mark.parametrize(
+    "text", ["off", "on", "off:a.b", "off@tomorrow", "off@2026-12-31", "off@2026-12-31T00:00:00+02:00"]
+)
 def test_a_switch_without_a_readable_end_is_refused(text: str) -> None:
     """An emergency stop that nobody can read must not look like one that works."""
     with pytest.raises(ConfigurationError, match="SPOTSAFE_MODE"):
@@ -44,4 +53,6 @@ def test_the_widest_running_switch_applies() -> None:
 
 def test_a_switch_says_what_it_does() -> None:
     """Its text names scope, target, end and reason, for logs and adoption."""
-    assert str(KillSwitch("surface", "a.b", END, "storm")) == "surface a.b off until 2026-12-31T00:00:00Z: storm"
+    assert (
+        str(KillSwitch("surface", "a.b", END, "storm")) == "surface a.b off until 2026-12-31T00:00:00Z: storm"
+    )

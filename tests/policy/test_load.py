@@ -109,12 +109,17 @@ def test_a_missing_top_key_does_not_hide_the_rest(kit: SimpleNamespace) -> None:
         ({"on_failure": {"hat.*": "hold"}}, "cannot stand here"),
         ({"if_missing": {"timeout": "hold"}}, "unknown key 'timeout'"),
         ({"extends": "baseline/none"}, "no such baseline"),
-        ({"context": {"x": "int"}, "rules": [{"id": "a", "label": "*", "at": 1, "then": "hold", "when": "y < 1"}]},
-         "no field 'y'"),
+        (
+            {
+                "context": {"x": "int"},
+                "rules": [{"id": "a", "label": "*", "at": 1, "then": "hold", "when": "y < 1"}],
+            },
+            "no field 'y'",
+        ),
         ({"rules": [{"id": "a", "label": "*", "at": 1, "then": "hold", "when": ""}]}, "must not be empty"),
         (None, "must be a mapping"),
     ],
-)  # fmt: skip
+)
 def test_each_wrong_value_is_refused(
     kit: SimpleNamespace, surface: dict[str, object] | None, says: str
 ) -> None:
@@ -152,8 +157,9 @@ def test_the_example_of_the_design_loads_as_designed(kit: SimpleNamespace) -> No
     assert found.warnings == ()
     assert (surface.team, surface.owner) == ("podcast-community", "comments@example.com")
     assert dict(surface.content) == {
-        "body": PartSpec("text", False, ("body",)), "picture": PartSpec("image", True, ("picture",))
-    }  # fmt: skip
+        "body": PartSpec("text", False, ("body",)),
+        "picture": PartSpec("image", True, ("picture",)),
+    }
     assert surface.context == {"author_age_days": ContextField("int"), "market": ContextField("string", True)}
     assert surface.languages == ("en", "de", "pt")
     assert (surface.mode, surface.deadline, surface.cache_ttl, surface.cache_stale) == (

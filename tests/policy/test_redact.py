@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,9 @@ from spotsafe.core.decision import Disposition, Edit, Effect, Reason, Status, Ve
 from spotsafe.core.signals import Span
 from spotsafe.policy.redact import MASK, REMOVED, apply_edits, join, merge_edits, merge_spans
 
-SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60)).map(lambda pair: Span(*sorted(pair))), max_size=8)
+SPANS = st.lists(
+    st.tuples(st.integers(-3, 60), st.integers(-3, 60)).map(lambda pair: Span(*sorted(pair))), max_size=8
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +30,7 @@ SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60)).map(lambda 
         ("a" * 50, [(1, 49)], f"a{REMOVED}a"),
         ("", [(0, 5)], ""),
     ],
-)  # fmt: skip
+)
 def test_spans_are_masked(text: str, spans: list[tuple[int, int]], expected: str) -> None:
     """Code points of the original; overlaps merge, what lies outside is cut off, long runs are one mark."""
     content = Content([Text(text, "body")], ("en",))
@@ -39,14 +43,18 @@ def test_spans_are_masked(text: str, spans: list[tuple[int, int]], expected: str
 def test_other_parts_and_media_are_untouched() -> None:
     """Only the named text part changes; a picture is never cut by text spans."""
     content = Content([Text("abc", "a"), Text("abc", "b"), Image(b"abc", "c")])
-    edited = apply_edits(content, [Edit("b", (Span(0, 1),)), Edit("c", (Span(0, 1),)), Edit("z", (Span(0, 1),))])
+    edited = apply_edits(
+        content, [Edit("b", (Span(0, 1),)), Edit("c", (Span(0, 1),)), Edit("z", (Span(0, 1),))]
+    )
     assert [part.data for part in edited] == ["abc", f"{MASK}bc", b"abc"]
 
 
 @given(st.text(max_size=60), SPANS)
 def test_nothing_inside_a_span_survives(text: str, spans: list[Span]) -> None:
     """Every covered character is gone and every other one is kept, in order."""
-    edited = apply_edits(Content([Text(text.replace(MASK, "x"), "p")]), [Edit("p", tuple(spans))]).parts[0].data
+    edited = (
+        apply_edits(Content([Text(text.replace(MASK, "x"), "p")]), [Edit("p", tuple(spans))]).parts[0].data
+    )
     kept = [c for i, c in enumerate(text.replace(MASK, "x")) if not any(s.start <= i < s.end for s in spans)]
     assert isinstance(edited, str)
     assert edited.replace(MASK, "").replace(REMOVED, "") == "".join(kept).replace(REMOVED, "")
@@ -58,7 +66,7 @@ def test_merged_spans_cover_the_same_and_never_touch(spans: list[Span]) -> None:
     merged = merge_spans(spans)
     cover = lambda found: {i for span in found for i in range(span.start, span.end)}  # noqa: E731
     assert cover(merged) == cover(spans)
-    assert all(one.end < other.start for one, other in zip(merged, merged[1:], strict=False))
+    assert all(one.end < other.start for one, other in pairwise(merged))
 
 
 def test_edits_merge_by_part() -> None:
@@ -73,11 +81,23 @@ def reason(rule: str, disposition: Disposition) -> Reason:
 
 def test_two_passes_join_by_strictness_and_keep_the_first_offsets() -> None:
     """Worst status, all reasons once, edits of the original text, the stricter side's notice."""
-    first = Verdict(Disposition.ALLOW, {Effect.REDACT}, reasons=[reason("a", Disposition.ALLOW)],
-                    edits=[Edit("body", (Span(0, 2),))], notice="one", waivers=["w"])  # fmt: skip
-    second = Verdict(Disposition.HOLD, {Effect.LABEL}, status=Status.PARTIAL, notice="two",
-                     reasons=[reason("a", Disposition.ALLOW), reason("b", Disposition.HOLD)],
-                     edits=[Edit("body", (Span(7, 9),))], would=Verdict(Disposition.BLOCK))  # fmt: skip
+    first = Verdict(
+        Disposition.ALLOW,
+        {Effect.REDACT},
+        reasons=[reason("a", Disposition.ALLOW)],
+        edits=[Edit("body", (Span(0, 2),))],
+        notice="one",
+        waivers=["w"],
+    )
+    second = Verdict(
+        Disposition.HOLD,
+        {Effect.LABEL},
+        status=Status.PARTIAL,
+        notice="two",
+        reasons=[reason("a", Disposition.ALLOW), reason("b", Disposition.HOLD)],
+        edits=[Edit("body", (Span(7, 9),))],
+        would=Verdict(Disposition.BLOCK),
+    )
     joined = join(first, second)
     assert (joined.disposition, joined.effects) == (Disposition.HOLD, {Effect.REDACT, Effect.LABEL})
     assert (joined.status, joined.notice, joined.waivers) == (Status.PARTIAL, "two", ("w",))
@@ -88,8 +108,14 @@ def test_two_passes_join_by_strictness_and_keep_the_first_offsets() -> None:
     assert joined.would.effects == {Effect.REDACT}
 
 
-@given(st.sampled_from(list(Disposition)), st.sampled_from(list(Disposition)), st.sets(st.sampled_from(list(Effect))))
-def test_a_join_is_at_least_as_strict_as_both(one: Disposition, other: Disposition, effects: set[Effect]) -> None:
+@given(
+    st.sampled_from(list(Disposition)),
+    st.sampled_from(list(Disposition)),
+    st.sets(st.sampled_from(list(Effect))),
+)
+def test_a_join_is_at_least_as_strict_as_both(
+    one: Disposition, other: Disposition, effects: set[Effect]
+) -> None:
     """Neither pass is ever loosened by the other, whichever comes first."""
     first, second = Verdict(one, effects), Verdict(other)
     for joined in (join(first, second), join(second, first)):

@@ -17,8 +17,15 @@ DAY = 86_400.0
 
 
 def waiver(**more: Any) -> dict[str, Any]:
-    return {"rule": "baseline/public-ugc#profanity", "surface": "a.b", "owner": "o@example.com", "reason": "linguists",
-            "approver": "p@example.com", "ends": END, **more}  # fmt: skip
+    return {
+        "rule": "baseline/public-ugc#profanity",
+        "surface": "a.b",
+        "owner": "o@example.com",
+        "reason": "linguists",
+        "approver": "p@example.com",
+        "ends": END,
+        **more,
+    }
 
 
 def found(kit: SimpleNamespace, waivers: list[dict[str, Any]], *, days_before: float = 100) -> Any:
@@ -53,9 +60,12 @@ def test_a_waiver_covers_the_rules_failures_too(kit: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "count", "says"), [(100, 1, None), (30, 1, "ends 2027-01-31"), (1, 1, "ends"), (0, 0, "ended"), (-5, 0, "ended")]
+    ("days", "count", "says"),
+    [(100, 1, None), (30, 1, "ends 2027-01-31"), (1, 1, "ends"), (0, 0, "ended"), (-5, 0, "ended")],
 )
-def test_waivers_are_warned_of_and_end(kit: SimpleNamespace, days: float, count: int, says: str | None) -> None:
+def test_waivers_are_warned_of_and_end(
+    kit: SimpleNamespace, days: float, count: int, says: str | None
+) -> None:
     """From 30 days ahead there is a warning; one that has ended does not count and is named."""
     policies = found(kit, [waiver()], days_before=days)
     assert len(policies.waivers) == count
