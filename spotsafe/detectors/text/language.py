@@ -19,6 +19,7 @@ _READ = 200
 _SURE = 0.6
 _SURE_WHEN_SHORT = 0.9
 _SURE_OF_OTHERS = 0.85
+_SURE_OF_SCRIPT = 0.3
 _NEVER = 2.0
 _HAN = re.compile("[\u4e00-\u9fff]")
 _SHORT = 24
@@ -69,18 +70,24 @@ def _legible(text: str) -> str:
 
 
 def _needed(tag: str, sample: str) -> float:
-    """How sure a guess must be. Slang and misspelling look like rare languages, Chinese now and then like
-    any other: a tag that the encoder does not know needs more."""
+    """How sure a guess must be.
+
+    Slang and misspelling look like rare languages, Chinese now and then like any other: there a tag
+    that the encoder does not know needs more. In other scripts such a tag needs less: whatever the language,
+    it is none that can be scored.
+    """
     if tag not in LANGUAGES and _HAN.search(sample) is not None:
         return _NEVER
-    if _hard(sample):
+    if not _latin(sample):
+        return _SURE if tag in LANGUAGES else _SURE_OF_SCRIPT
+    if len(sample) < _SHORT:
         return _SURE_WHEN_SHORT
     return _SURE if tag in LANGUAGES else _SURE_OF_OTHERS
 
 
-def _hard(sample: str) -> bool:
-    """Whether a sample is short and in a script that many languages share."""
-    return len(sample) < _SHORT and all(ord(letter) < 0x250 for letter in sample if letter.isalpha())
+def _latin(sample: str) -> bool:
+    """Whether every letter is in a script that many languages share."""
+    return sample.isascii() or all(ord(letter) < 0x250 for letter in sample if letter.isalpha())
 
 
 @lru_cache(maxsize=1)
