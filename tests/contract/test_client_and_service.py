@@ -47,7 +47,8 @@ def test_a_comment_goes_all_the_way(tmp_path: Path) -> None:
         while desk.get("/readyz").status_code != 200:
             pass
         client = Client(
-            manifests=tmp_path / "m.yaml", service=url, api_key=shop, app="shop-web", environment="production",
+            manifests=tmp_path / "m.yaml", service=url, api_key=shop, app="shop-web",
+                environment="production",
             tenant_key="a tenant key for tests", fallback=None, environ={},
         )  # fmt: skip
         try:
