@@ -69,6 +69,13 @@ def local_engine(name: str = "local") -> Detector:
     raise missing_extra("local", f"the {name} detection engine")
 
 
+def warm(source: Source | None) -> None:
+    """Have the detector of *source* load what it would load with the first request, where it can."""
+    load = None if source is None else getattr(source.detector, "warm", None)
+    if callable(load):
+        load()
+
+
 def optional_engine() -> Detector | None:
     """The local engine where it is installed; None, with a log line, where it is not."""
     try:

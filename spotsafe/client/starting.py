@@ -18,6 +18,7 @@ from spotsafe.client.plans import Plan
 from spotsafe.client.reporting import Reporting
 from spotsafe.client.runtime import Runtime
 from spotsafe.client.setup import Equipment, checked_privacy, equip, unsupported, warn_unsupported
+from spotsafe.client.sources import warm
 from spotsafe.core.errors import ConfigurationError, SpotsafeError
 from spotsafe.core.faults import contained
 from spotsafe.core.ids import uuid7
@@ -68,14 +69,18 @@ class Starting(Checks):
     # ── start ───────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Read the manifests, resolve the detectors, open the outbox. Optional, but deploys call it: it
+        """Read the manifests, load the detectors, open the outbox. Optional, but deploys call it: it
         raises ManifestError and ConfigurationError where a lazy start would hold everything instead.
         Idempotent and thread-safe; a start that failed can be tried again, a closed client started anew."""
         if self._nobody:
             raise ConfigurationError(_NOBODY)
         with self._starting:
             if self._state != READY:
-                self._assemble()
+                equipment = self._assemble()
+                # Here and not on a thread: a server that forks its workers next must not copy a load that
+                # is half done, with its locks held. An outage is no time to read model files either.
+                for source in (equipment.primary, equipment.fallback):
+                    warm(source)
                 self._state = READY
 
     def _ensure_started(self) -> None:
@@ -112,7 +117,7 @@ class Starting(Checks):
                 failed = f"{type(error).__name__} at the start; client.start() raises it with its remedy"
         return failed
 
-    def _assemble(self) -> None:
+    def _assemble(self) -> Equipment:
         options = self._options
         switches = parse_switches(self._environ.get("SPOTSAFE_MODE", ""))
         self._kills = tuple(dict.fromkeys((*switches, *self._kills)))
@@ -138,6 +143,7 @@ class Starting(Checks):
         for switch in self._kills:
             _log.warning("kill switch: %s", switch)
         watch(self)
+        return equipment
 
     def _connect(self) -> None:
         """The parts that do not depend on manifests, so that a broken start can still be reported."""

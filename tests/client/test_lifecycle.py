@@ -159,6 +159,24 @@ def test_many_threads_start_a_client_once(manifest: Path, monkeypatch: pytest.Mo
     assert made == [1]
 
 
+def test_engines_are_warm_before_they_are_needed(manifest: Path) -> None:
+    """A start loads what the first request, and the first outage, would load."""
+
+    class Slow(FakeDetector):
+        inline = True
+
+        def warm(self) -> None:
+            loaded.append(self.id)
+
+    loaded: list[str] = []
+    client = Client(
+        manifests=manifest, detector=Slow(id="first"), fallback=Slow(id="second"), telemetry=False, environ={}
+    )
+    client.start()
+    assert loaded == ["first", "second"]
+    client.close()
+
+
 def test_a_local_engine_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the start says what to install."""
     from spotsafe.client import sources
@@ -420,3 +438,37 @@ def test_a_context_manager_starts_and_closes(manifest: Path) -> None:
     with Client(manifests=manifest, detector=FakeDetector(), fallback=None, clock=ManualClock()) as client:
         assert client.stats()["state"] == "ready"
     assert client.stats()["state"] == "closed"
+
+
+def test_a_resolver_that_hangs_does_not_keep_a_script_alive(manifest: Path) -> None:
+    """Sync, async and the last delivery: each is bounded, and the look-up is left behind."""
+    manifest.write_text(MANIFEST.replace("deadline: 5s", "deadline: 200ms"))
+    body = """
+    import asyncio, socket
+    lookup = socket.getaddrinfo
+    def hanging(host, *args, **kwargs):
+        if host == "service.test":
+            threading.Event().wait()
+        return lookup(host, *args, **kwargs)
+    socket.getaddrinfo = hanging
+    print(client.check("s", body="one").status.word)
+    print(asyncio.run(client.acheck("s", body="two")).status.word)
+    print(client.flush(0.2))
+    """
+    done = script(body, manifest, "http://service.test:9")
+    assert (done.stdout, done.returncode) == ("unchecked\nunchecked\nFalse\n", 0), done.stderr
+
+
+def test_another_event_loop_will_do(manifest: Path, service: FakeService) -> None:
+    """uvloop drives the same client."""
+    body = """
+    import asyncio, uvloop
+    async def main():
+        found = await asyncio.gather(*(client.acheck("s", body=str(number % 4)) for number in range(16)))
+        print(sorted({decision.status.word for decision in found}))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    """
+    done = script(body, manifest, service.url)
+    assert (done.stdout, done.returncode) == ("['checked']\n", 0), done.stderr
+    assert len(service.requests) == 4
