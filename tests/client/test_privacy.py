@@ -179,3 +179,23 @@ def test_only_declared_context_reaches_a_detector(made: Callable[..., Client]) -
     detector = FakeDetector(context_fields=("market",))
     check(made(detector=detector))
     assert [dict(request.context) for request in detector.requests] == [{"market": "se"}]
+
+
+def test_a_trace_goes_on_at_the_service_without_content(made: Callable[..., Client]) -> None:
+    """The request carries the span's context, the record its trace id, and the span nothing of the text."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with FakeService() as service:
+        client = made(service=service.url)
+        client._reporting.telemetry._tracer_provider = provider
+        check(client)
+        assert client.flush(5.0)
+        (record,) = [event for event in service.events.values() if event["kind"] == "decision"]
+        traceparent = service.headers[0]["traceparent"]
+    (span,) = exporter.get_finished_spans()
+    assert traceparent.split("-")[1] == record["trace_id"] == f"{span.context.trace_id:032x}"
+    assert CANARY not in span.to_json()
