@@ -280,7 +280,7 @@ class Checks:
                 verdict = judge(policy, outcome, what)
             result = Result(verdict, outcome, content)
         elif plan.quick and what.kill is None:
-            key = memo_key(plan, plan.keys.hash(content, _NO_CONTEXT), result)
+            key = memo_key(plan, content, result)
             if key is not None:
                 self._runtime.rungs.cache.remember(key, policy, result.verdict, result.outcome.signals)
         # What is held is kept and resumed as it was sent; its edits apply when it is let through.

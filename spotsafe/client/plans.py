@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from spotsafe.client.rungs import Question
 from spotsafe.client.sources import Source
-from spotsafe.core.content import Content
+from spotsafe.core.content import Content, LoneText, encoded
 from spotsafe.core.decision import Disposition, Effect, Status, Verdict
 from spotsafe.core.errors import Failure
 from spotsafe.core.ids import bucket
@@ -66,6 +67,13 @@ class Plan:
             self.prefixes[name] = found
         return found
 
+    def hash(self, content: Content, fields: Mapping[str, object]) -> bytes:
+        """The key of *content*, without a namespace, under the declared context *fields*."""
+        if type(content) is LoneText and not fields and content.languages == self.languages:
+            prefix = self.prefixes.get(content.name) or self.prefix(content.name)
+            return sha256(prefix + encoded(content.text)).digest()
+        return self.keys.hash(content, fields)
+
 
 class Circumstances(NamedTuple):
     """What a verdict depends on besides policy and signals; *now* in Unix seconds, *started* (when the
@@ -120,7 +128,7 @@ def ask(
     fields = declared(context, plan.fields)
     return Question(
         DetectRequest(content, plan.policy.labels, fields),
-        plan.keys.hash(content, fields),
+        plan.hash(content, fields),
         deadline,
         primary=plan.primary,
         fallback=plan.fallback,
@@ -149,16 +157,16 @@ def judge(policy: SurfacePolicy, outcome: Outcome, what: Circumstances, *, redac
     return verdict
 
 
-def memo_key(plan: Plan, question_hash: bytes, result: Result) -> bytes | None:
-    """Under which entry the result of a course may be remembered; None where it depends on more than
-    the entry's signals."""
+def memo_key(plan: Plan, content: Content, result: Result) -> bytes | None:
+    """Under which entry the result of a course on *content* may be remembered; None where it depends on
+    more than the entry's signals."""
     if result.verdict.edits or plan.primary is None or result.outcome.earlier is not None:
         return None
     if result.outcome.rungs == ("cache",):
-        return question_hash + plan.primary.space
+        return plan.hash(content, {}) + plan.primary.space
     by_fallback = result.outcome.origin is Status.LOCAL and result.outcome.failure in _REFUSED
     if by_fallback and plan.fallback is not None:
-        return question_hash + plan.fallback.space
+        return plan.hash(content, {}) + plan.fallback.space
     return None
 
 

@@ -121,7 +121,9 @@ class Rungs:
         source.refresh()
         if len(outcome) != 1:
             return Failed(Failure.MALFORMED)
-        signals = complete(outcome[0], question.request.labels, question.parts)
+        signals = outcome[0]
+        if not source.remote:  # whose answers are completed as they are decoded
+            signals = complete(signals, question.request.labels, question.parts)
         if not signals.has_failures and question.ttl > 0:
             self.cache.put(question.hash + source.space, signals, question.ttl + question.stale)
         return Answered(signals)

@@ -244,18 +244,23 @@ def _decode_signal(value: Any) -> Signal | None:
     # `isinstance` decides fastest, and most signals carry no evidence.
     if not isinstance(value, dict):
         return None
-    label, part = value.get("label"), value.get("part")
-    score = _number(value.get("score"))
-    if not isinstance(label, str) or label not in LABELS or not isinstance(part, str):
+    get = value.get
+    label, part, score = get("label"), get("part"), get("score")
+    if not isinstance(label, str) or not isinstance(part, str):
         return None
+    known = LABELS.get(label)
+    if known is None:
+        return None
+    if not isinstance(score, float):
+        score = _number(score)
     if score is None or not 0.0 <= score <= 1.0:
         return None
-    severity = value.get("severity", LABELS[label].severity)
+    severity = get("severity", known.severity)
     if not isinstance(severity, int) or not 0 <= severity <= 4:
-        severity = LABELS[label].severity
+        severity = known.severity
     told = _items(value, "evidence")
     evidence = tuple(e for e in map(_decode_evidence, told) if e is not None) if told else ()
-    detector, version = _short(value.get("detector")), _short(value.get("version"))
+    detector, version = _short(get("detector")), _short(get("version"))
     return Signal(label, score, part, severity, detector, version, evidence)
 
 
