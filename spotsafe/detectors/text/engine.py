@@ -23,8 +23,8 @@ from spotsafe.detectors.text import lexicon, weights
 from spotsafe.detectors.text.encoder import sentence_encoder
 from spotsafe.detectors.text.labels import COLUMN
 from spotsafe.detectors.text.language import UNDETERMINED, language_identifier
-from spotsafe.detectors.text.lexicon import Lexicon
-from spotsafe.detectors.text.pii import find_pii
+from spotsafe.detectors.text.lexicon import Hit, Lexicon
+from spotsafe.detectors.text.pii import PiiFinding, find_pii
 from spotsafe.detectors.text.scoring import Reading, encoder_logits, read, scores
 
 F32 = NDArray[np.float32]
@@ -67,6 +67,7 @@ class TextEngine:
         the first detection, or by :meth:`warm`. Raises ConfigurationError where *folder* has none."""
         self._folder = folder or weights.shipped()
         self._tier = tier
+        self._id = ID if tier is Tier.FULL else f"{ID}.{tier.value}"
         self._statuses = weights.capabilities(self._folder)
         self._version = f"{CODE_VERSION}-{weights.digest(self._folder)}"
         self._models: tuple[weights.TextModels, Lexicon] | None = None
@@ -74,7 +75,7 @@ class TextEngine:
 
     @property
     def id(self) -> str:
-        return ID if self._tier is Tier.FULL else f"{ID}.{self._tier.value}"
+        return self._id
 
     @property
     def version(self) -> str:
@@ -118,32 +119,25 @@ class TextEngine:
 
     def _part(self, entry: _Read, values: F32, labels: Sequence[str]) -> list[Signal | Missing]:
         found: list[Signal | Missing] = []
+        probabilities = values.tolist()
+        hits: dict[str, list[Hit]] = {}
+        for hit in entry.reading.hits:
+            hits.setdefault(hit.label, []).append(hit)
+        name, detector, version = entry.part.name, self._id, self._version
         for label in labels:
             cause = self._gap(label, entry.language)
             if cause is not None:
-                found.append(Missing(label, entry.part.name, cause))
+                found.append(Missing(label, name, cause))
                 continue
-            score, evidence = self._scored(label, entry, values)
+            if label == PII:
+                score, evidence = _personal(entry)
+            else:
+                score, evidence = probabilities[COLUMN[label]], _spans(hits.get(label, ()))
+                if self._statuses[label].get(entry.language) is Calibration.LEXICON:
+                    score = max((hit.weight for hit in hits.get(label, ())), default=0.0)
             severity = LABELS[label].severity
-            found.append(
-                Signal(
-                    label, round(score, DIGITS), entry.part.name, severity, self.id, self._version, evidence
-                )
-            )
+            found.append(Signal(label, round(score, DIGITS), name, severity, detector, version, evidence))
         return found
-
-    def _scored(self, label: str, entry: _Read, values: F32) -> tuple[float, tuple[Span, ...]]:
-        """Score and evidence of one label: by patterns, by listed words alone, or by the models."""
-        if label == PII:
-            found = find_pii(str(entry.part.data), entry.spoken)
-            return max((item.score for item in found), default=0.0), tuple(
-                Span(i.start, i.end) for i in found
-            )
-        hits = [hit for hit in entry.reading.hits if hit.label == label]
-        evidence = tuple(Span(hit.start, hit.end) for hit in hits)
-        if self._statuses[label].get(entry.language) is Calibration.LEXICON:
-            return max((hit.weight for hit in hits), default=0.0), evidence
-        return float(values[COLUMN[label]]), evidence
 
     def _gap(self, label: str, language: str) -> Cause | None:
         languages = self._statuses.get(label)
@@ -159,6 +153,16 @@ class TextEngine:
                 if self._models is None:
                     self._models = (weights.load(self._folder), lexicon.load())
         return self._models
+
+
+def _personal(entry: _Read) -> tuple[float, tuple[Span, ...]]:
+    """Score and places of personal data: by patterns and checksums, in the original text."""
+    found = find_pii(str(entry.part.data), entry.spoken)
+    return max((item.score for item in found), default=0.0), _spans(found)
+
+
+def _spans(found: Sequence[Hit] | Sequence[PiiFinding]) -> tuple[Span, ...]:
+    return tuple([Span(item.start, item.end) for item in found])
 
 
 def _unreadable(request: DetectRequest) -> list[Missing]:
