@@ -208,8 +208,8 @@ def test_diff_finds_what_gets_laxer(workplace: Path, capsys: pytest.CaptureFixtu
             "surface": "a.b",
             "what": "tone.toxic",
             "direction": "laxer",
-            "before": "hold from 0.5, hold + nudge from 0.9",
-            "after": "hold from 0.6, hold + nudge from 0.9",
+            "before": "hold from 0.5, hold + nudge from 0.85",
+            "after": "hold from 0.6, hold + nudge from 0.85",
         }
     ]
     assert run(capsys, "diff", "after.yaml", "safety")[0] == 0
