@@ -265,7 +265,7 @@ def _checked(url: str) -> str:
 def _proxy(url: httpx.URL) -> httpcore.Proxy | None:
     """The proxy that the process environment names for *url*, as other HTTP clients honour it."""
     named = getproxies().get(url.scheme)
-    if not named or proxy_bypass(url.host):
+    if not named or url.host in registry.LOOPBACK or proxy_bypass(url.host):
         return None
     parsed = httpx.URL(named if "://" in named else f"http://{named}")
     auth = (parsed.username, parsed.password) if parsed.username else None

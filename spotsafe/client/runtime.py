@@ -77,7 +77,9 @@ class Runtime:
         self.reporting = reporting
         self.telemetry = None if reporting is None else reporting.telemetry
         self.put = None if reporting is None or reporting.outbox is None else reporting.outbox.put
-        self.hits = self.fallback_hits = self.misses = self.bypassed = self.queued = 0
+        self.hits = self.fallback_hits = self.misses = self.bypassed = self.queued = self.stale = 0
+        if self.telemetry is not None:
+            self.telemetry.attach(lookups=self.lookups)
         self.rung_counts: dict[str, int] = {}
 
     def miss(self, policy: SurfacePolicy) -> Miss:
@@ -97,8 +99,19 @@ class Runtime:
         with self._lock:
             plan.tally[slot_of(decision.verdict)] += 1
             self.bypassed += decision.kill_switch is not None
+            self.stale += result.outcome.earlier is not None
             for rung in result.outcome.rungs:
                 self.rung_counts[rung] = self.rung_counts.get(rung, 0) + 1
+        failure = result.outcome.failure
+        if failure is not None and self.telemetry is not None and plan.primary is not None:
+            self.telemetry.count_failure(plan.primary.detector.id, failure.value)
+
+    def lookups(self) -> dict[str, int]:
+        """Look-ups in the cache so far, by result."""
+        fresh = self.rung_counts.get("cache", 0)
+        shared = self.rungs.flights.joins
+        missed = max(0, self.misses - fresh - self.stale - shared)
+        return {"fresh": self.hits + fresh, "stale": self.stale, "shared": shared, "miss": missed}
 
     def figures(self) -> dict[str, Any]:
         """What of ``stats()`` is counted here."""
@@ -110,6 +123,7 @@ class Runtime:
             "cache": {
                 "hits": self.hits + self.rung_counts.get("cache", 0),
                 "fallback_hits": self.fallback_hits,
+                "stale": self.stale,
                 "misses": self.misses - self.rung_counts.get("cache", 0),
                 "evictions": self.cache.evictions,
                 "items": items,

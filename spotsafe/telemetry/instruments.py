@@ -13,7 +13,7 @@ import os
 import threading
 import weakref
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ class Telemetry:
         self._delivery: Delivery | None = None
         self._faults: FaultCounter | None = None
         self._kill_switches: Callable[[], Iterable[str]] = tuple
+        self._lookups: Callable[[], Mapping[str, int]] = dict
         self._reset()
         _live.add(self)
 
@@ -85,12 +86,15 @@ class Telemetry:
         delivery: Delivery | None = None,
         faults: FaultCounter | None = None,
         kill_switches: Callable[[], Iterable[str]] | None = None,
+        lookups: Callable[[], Mapping[str, int]] | None = None,
     ) -> None:
-        """Export the figures of these too; *kill_switches* names those that are on."""
+        """Export the figures of these too; *kill_switches* names those that are on, *lookups* gives cache
+        look-ups by result where the cache counts them itself."""
         self._outbox = outbox or self._outbox
         self._delivery = delivery or self._delivery
         self._faults = faults or self._faults
         self._kill_switches = kill_switches or self._kill_switches
+        self._lookups = lookups or self._lookups
 
     def start(self) -> None:
         """Create the instruments. Idempotent; without an SDK this is all that ever happens."""
@@ -191,7 +195,10 @@ class Telemetry:
         if name.startswith("spotsafe.outbox."):
             return self._outbox_points(name.rpartition(".")[2])
         with self._lock:
-            return [(number, key) for key, number in self._counts.get(name, {}).items()]
+            counts = dict(self._counts.get(name, {}))
+        if name == "spotsafe.cache":
+            counts |= {(result,): number for result, number in self._lookups().items() if number}
+        return [(number, key) for key, number in counts.items()]
 
     def _duration_points(self, part: str) -> list[Point]:
         with self._lock:

@@ -327,3 +327,28 @@ def test_a_surface_without_a_manifest_is_told_of(caplog: pytest.LogCaptureFixtur
     assert len([r for r in caplog.records if "undeclared" in r.message]) == 1
     assert client.policy("undeclared").unlinked
     client.close()
+
+
+def test_the_clients_figures_reach_the_instruments() -> None:
+    """Look-ups and failures are exported under their documented names."""
+    detector = FakeDetector()
+    client = Client(detector=detector, fallback=None, environ={})
+    for text in ("one", "one", "one"):
+        client.check("anything", body=text)
+    detector.fail(Failure.MALFORMED)
+    client.check("anything", body="two")
+    telemetry = client._reporting.telemetry
+    assert sorted(telemetry.points("spotsafe.cache")) == [(2, ("fresh",)), (2, ("miss",))]
+    assert telemetry.points("spotsafe.detector.failures") == [(1, ("fake", "malformed"))]
+    client.close()
+
+
+def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As other HTTP clients do; a service beside the process is spoken to directly."""
+    monkeypatch.setenv("http_proxy", "http://user:word@proxy.test:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    beyond = Exchange("http://service.test", None, monotonic=lambda: 0.0)
+    beside = Exchange("http://127.0.0.1:1", None, monotonic=lambda: 0.0)
+    assert beyond._options()["proxy"].url.host == b"proxy.test"
+    assert beside._options()["proxy"] is None
