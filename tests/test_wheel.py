@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 OPTIONAL_ROOMS = {
     "spotsafe.detectors.local:engine": "spotsafe[local]",
-    "spotsafe.service.app:create_app": "spotsafe[server]",
+    "spotsafe.service:create_app": "spotsafe[server]",
     "spotsafe.integrations.fastapi:guard": "spotsafe[fastapi]",
     "spotsafe.integrations.flask:guard": "spotsafe[flask]",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,12 @@ def example(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """The example module named by the test's parameter, with its client configured; closed afterwards."""
     path = EXAMPLES / request.param
     monkeypatch.setenv("SPOTSAFE_ENVIRONMENT", "test")
-    monkeypatch.setenv("SPOTSAFE_TENANT_KEY", "examples")
+    monkeypatch.setenv("SPOTSAFE_TENANT_KEY", "a-key-for-the-examples-alone")
     spec = importlib.util.spec_from_file_location(f"example_{path.parent.name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
     spec.loader.exec_module(module)
     client = getattr(module, "client", None) or spotsafe.Client(
         manifests=path.parent / "safety", app=path.parent.name
