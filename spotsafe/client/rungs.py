@@ -112,6 +112,7 @@ class Rungs:
             question.deadline,
             has_fallback=question.fallback is not None,
             may_stale=question.ttl > 0 and question.stale > 0,
+            beyond=question.primary.beyond,
         )
 
     def _settled(self, question: Question, source: Source, outcome: list[Signals] | Failed) -> Reply:
@@ -122,6 +123,7 @@ class Rungs:
         if len(outcome) != 1:
             return Failed(Failure.MALFORMED)
         signals = outcome[0]
+        source.learn(signals)
         if not source.remote:  # whose answers are completed as they are decoded
             signals = complete(signals, question.request.labels, question.parts)
         if not signals.has_failures and question.ttl > 0:

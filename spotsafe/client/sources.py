@@ -7,7 +7,9 @@ from importlib.metadata import entry_points
 
 from spotsafe.client.remote import ServiceDetector
 from spotsafe.core.errors import ConfigurationError, SpotsafeError, missing_extra
+from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Detector
+from spotsafe.core.signals import Cause, Signals
 from spotsafe.guard.keys import namespace
 from spotsafe.guard.retry import Gate
 
@@ -22,10 +24,12 @@ class Source:
     """A detector, the namespace of its answers, and how it is called.
 
     *inline*: it computes in process and is quick, so short texts need no other thread. *gate* admits
-    requests to one that can be down; None for the local engine.
+    requests to one that can be down; None for the local engine. *beyond* are the labels that it is known
+    not to give, by its capabilities or by what its answers said: while it is down they are still
+    ``unsupported`` rather than failed, so that an outage does not hold everything for their sake.
     """
 
-    __slots__ = ("_version", "detector", "fields", "gate", "inline", "space")
+    __slots__ = ("_version", "beyond", "detector", "fields", "gate", "inline", "space")
 
     def __init__(self, detector: Detector, *, inline: bool, gate: Gate | None) -> None:
         self.detector = detector
@@ -33,6 +37,8 @@ class Source:
         self.gate = gate
         capabilities = detector.capabilities()
         self.fields = capabilities.context_fields if capabilities is not None else ()
+        given = set(LABELS) if capabilities is None else set(capabilities.labels)
+        self.beyond = frozenset(set(LABELS) - given)
         self._version = detector.version
         self.space = namespace(detector.id, self._version)
 
@@ -47,6 +53,13 @@ class Source:
         if version != self._version:
             self._version = version
             self.space = namespace(self.detector.id, version)
+
+    def learn(self, signals: Signals) -> None:
+        """Note from an answer which labels the detector does not give, and which it does after all."""
+        gaps = {entry.label for entry in signals.missing if entry.cause is Cause.UNSUPPORTED}
+        known = (self.beyond | gaps).difference(signals.by_label)
+        if known != self.beyond:
+            self.beyond = known
 
 
 def local_engine(name: str = "local") -> Detector:

@@ -153,3 +153,11 @@ def test_filling_keeps_everything_that_was_known(known: Signals, extra: Signals)
     assert set(known.scores) <= set(whole.scores)
     assert used is (whole is not known)
     assert failing(whole) == failing(known) - {(s.label, s.part) for s in extra.scores}
+
+
+def test_what_the_primary_never_gives_does_not_fail_with_it() -> None:
+    """A label known to be beyond the primary stays unsupported in an outage; the others failed."""
+    outcome, _ = climb(Failed(Failure.CONNECT), fallback=NOTHING, beyond=frozenset({"hate.speech"}))
+    causes = {entry.label: entry.cause for entry in outcome.signals.missing}
+    assert causes["hate.speech"] is Cause.UNSUPPORTED
+    assert causes["violence.threat"] is Cause.ERROR
