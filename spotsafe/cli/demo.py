@@ -73,7 +73,7 @@ def play(demo: Stage, out: Output) -> None:
         elif phase == AFTER:
             demo.start_service()
             # The breaker lets one probe through after a pause; the traffic goes on by the ladder until then.
-            wait_for(lambda: demo.send(0, lines[0], "probe").status in {"checked", "cached"}, 15)
+            wait_for(lambda: demo.probe().status == "checked", 20, every=0.25)
         for number, line in enumerate(batch):
             out.progress(f"{phase}: {number + 1} of {len(batch)}")
             demo.send(number, line, phase)

@@ -99,7 +99,7 @@ class Stage:
 
     def stop_service(self) -> None:
         """Stop the service as a deploy would: terminate and wait."""
-        self._service = _stop(self._service)
+        _stop(self._service)
 
     def start_app(self) -> None:
         """Start the example app with an outbox on disk and wait until it answers."""
@@ -109,7 +109,7 @@ class Stage:
 
     def stop_app(self) -> None:
         """Stop the app; its client flushes the outbox on the way out."""
-        self._app = _stop(self._app)
+        _stop(self._app)
 
     def send(self, number: int, line: Line, phase: str) -> Answer:
         """Send one line to the app and keep its answer."""
@@ -125,6 +125,11 @@ class Stage:
         answer = Answer(line, phase, response.status_code, action, status, decision_id, took)
         self.answers.append(answer)
         return answer
+
+    def probe(self) -> Answer:
+        """Send a line that was never sent before, so that no cache can answer for the service."""
+        number = len(self.answers)
+        return self.send(number, Line("comments.create", "en", f"Track {number} is lovely."), "probe")
 
     def learn(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Complete the answers to refused and held lines from the records of their decisions."""
@@ -173,13 +178,13 @@ class Stage:
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-12:])
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether *condition* came true within *seconds*, asked twenty times a second."""
+def wait_for(condition: Callable[[], bool], seconds: float, *, every: float = 0.05) -> bool:
+    """Whether *condition* came true within *seconds*, asked *every* so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.05)
+        time.sleep(every)
     return True
 
 
