@@ -67,7 +67,10 @@ class Question(BaseModel):
 
 @app.post("/comments")
 @safe_surface(
-    "comments.create", actor="post.author", item="post.id", context={"author_age_days": "post.author_age_days"}
+    "comments.create",
+    actor="post.author",
+    item="post.id",
+    context={"author_age_days": "post.author_age_days"},
 )
 async def create_comment(post: Post, decision: Decision) -> dict[str, object]:
     return {"id": post.id, "published": post.text, **outcome(decision)}

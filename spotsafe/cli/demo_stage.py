@@ -18,7 +18,7 @@ import httpx
 
 from spotsafe.core.errors import ConfigurationError
 
-ROUTES = {
+ROUTES: dict[str, tuple[str, Callable[[str, str], dict[str, str]]]] = {
     "comments.create": ("/comments", lambda i, text: {"id": i, "author": f"listener-{i}", "text": text}),
     "messages.send": ("/messages", lambda i, text: {"id": i, "sender": f"listener-{i}", "text": text}),
     "playlists.rename": ("/playlists", lambda i, text: {"id": i, "editor": f"listener-{i}", "title": text}),
