@@ -14,7 +14,7 @@ import spotsafe
 from spotsafe import Client, SurfaceBlocked, SurfaceHeld, Text, safe_surface
 
 SCRIPT = {
-    "Recommend me something like Nina Simone.": "Try Abbey Lincoln. Then Odetta, for the voice and the nerve.",
+    "Recommend me something like Nina Simone.": "Try Abbey Lincoln. Then Odetta, for the voice and nerve.",
     "How do I reach the booking office?": "Write to booking@example.com and they will answer within a day.",
 }
 
