@@ -16,37 +16,30 @@ def attempts(
 
     *timeout* bounds everything together, in seconds; *jitter* gives numbers in [0, 1).
     """
-    end = monotonic() + timeout
-    reply = yield from _once(gate, end, monotonic)
-    if not isinstance(reply, Failed):
-        return reply
     now = monotonic()
-    wait = gate.retry_in(reply, end - now, now, jitter())
-    if wait is None:
-        return reply
-    yield Pause(wait)
-    reply = yield from _once(gate, end, monotonic)
-    if isinstance(reply, Failed):
-        gate.silence(reply, monotonic())
-    return reply
-
-
-def _once(
-    gate: Gate, end: float, monotonic: Callable[[], float]
-) -> Generator[Send | Pause, Reply, Reply]:
-    now = monotonic()
-    left = end - now
-    if left <= 0:
-        return Failed(Failure.TIMEOUT)
-    refusal = gate.admit(now)
-    if refusal is not None:
-        return Failed(refusal)
-    noted = False
-    try:
-        reply = yield Send(left)
-        gate.note(reply, monotonic(), left)
-        noted = True
-        return reply
-    finally:
-        if not noted:  # the driver was cancelled: a probe it held must not be lost
-            gate.released()
+    end = now + timeout
+    last = False
+    while True:
+        reply: Reply | None = Failed(Failure.TIMEOUT)
+        if now < end:
+            refusal = gate.admit(now)
+            reply = None if refusal is None else Failed(refusal)
+        if reply is None:
+            try:
+                reply = yield Send(end - now)
+            finally:
+                if reply is None:  # the driver was cancelled: a probe it held must not be lost
+                    gate.released()
+            answered = monotonic()
+            gate.note(reply, answered, end - now)
+            now = answered
+        if not isinstance(reply, Failed):
+            return reply
+        if last:
+            gate.silence(reply, now)
+            return reply
+        wait = gate.retry_in(reply, end - now, now, jitter())
+        if wait is None:
+            return reply
+        yield Pause(wait)
+        now, last = monotonic(), True

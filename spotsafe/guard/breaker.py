@@ -38,6 +38,11 @@ class Breaker:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now < self.open_until else BreakerState.HALF_OPEN
 
+    @property
+    def untroubled(self) -> bool:
+        """Closed, and the last request was answered: another answer changes nothing."""
+        return self.open_until is None and not self._failures
+
     def blocks(self, now: float) -> bool:
         """Whether a request asked for at *now* would be refused."""
         return self.open_until is not None and (now < self.open_until or self._probing)

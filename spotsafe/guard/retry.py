@@ -39,6 +39,11 @@ class RetryBudget:
         """Retries that may be made now."""
         return self._parts / self._answers
 
+    @property
+    def full(self) -> bool:
+        """Whether another answered request would earn nothing."""
+        return self._parts == self.capacity * self._answers
+
     def spend(self) -> bool:
         """Take one token; False when there is none."""
         if self._parts < self._answers:
@@ -67,6 +72,8 @@ class Gate:
 
     def admit(self, now: float) -> Failure | None:
         """None where a request may be sent (a half-open breaker lends its one probe), else why not."""
+        if now >= self.silent_until and self.breaker.open_until is None:
+            return None  # the usual case lends nothing, so it needs no lock
         with self._lock:
             if now < self.silent_until:
                 return Failure.BACKING_OFF
@@ -80,6 +87,8 @@ class Gate:
 
     def note(self, reply: Reply, now: float, timeout: float) -> None:
         """Record what came of an admitted request that had *timeout* seconds."""
+        if isinstance(reply, Answered) and self.breaker.untroubled and self.budget.full:
+            return  # the usual case changes nothing
         with self._lock:
             if isinstance(reply, Answered):
                 self.breaker.succeeded()
