@@ -7,6 +7,7 @@ write and connect of the calling thread gets what is *left* of its request's dea
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - a look-up imports it, on a thread that a fork may cut off in mid-import
 import socket
 import ssl
 from collections.abc import Callable, Iterable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from spotsafe.client.http import Exchange
@@ -76,6 +77,9 @@ class Reporting:
         cannot be used."""
         self.telemetry.start()
         if self.outbox is not None:
+            # What the delivery thread would import is imported here: a process that forks while a thread
+            # imports leaves its children with the import's lock held by nobody.
+            import_module("tenacity")
             self.outbox.open()
 
     def put(self, raw: Any, size: int = 0, urgent: bool = False) -> None:

@@ -297,6 +297,20 @@ def test_a_forked_child_checks_and_reports_for_itself(manifest: Path, service: F
     assert sorted(texts) == ["after", "child 0", "child 1", "child 2", "parent"]
 
 
+def test_threads_import_nothing_once_a_client_is_started(manifest: Path, service: FakeService) -> None:
+    """A child that is forked while a thread imports would wait for the import's lock for ever."""
+    body = """
+    client.start()
+    before = set(sys.modules)
+    client.check("s", body="hello")
+    client.flush(5)
+    threads = set(sys.modules) - before
+    print(sorted(name for name in threads if not name.startswith("opentelemetry")))
+    """
+    done = script(body, manifest, service.url)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
 def test_ids_of_a_parent_and_its_children_differ(manifest: Path, service: FakeService) -> None:
     """A child does not repeat the random numbers of its parent."""
     body = """
