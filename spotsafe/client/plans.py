@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from spotsafe.client.rungs import Question
+from spotsafe.client.question import Question
 from spotsafe.client.sources import Source
 from spotsafe.core.content import Content, LoneText, encoded
 from spotsafe.core.decision import Disposition, Effect, Status, Verdict

@@ -7,20 +7,20 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 
 from spotsafe.client.cache import Entry, SignalCache
 from spotsafe.client.flights import Flight, Flights
+from spotsafe.client.question import Question
 from spotsafe.client.remote import ServiceDetector
 from spotsafe.client.sources import INLINE_CHARACTERS, Source
 from spotsafe.client.workers import Workers
 from spotsafe.core.decision import Status
 from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.faults import FaultCounter, contained
-from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Signals
 from spotsafe.guard.attempts import attempts
 from spotsafe.guard.blend import complete
-from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import adrive, drive
 from spotsafe.guard.ladder import ladder
 from spotsafe.guard.steps import (
@@ -35,35 +35,6 @@ from spotsafe.guard.steps import (
     Send,
     Step,
 )  # fmt: skip
-
-
-class Question:
-    """One content on its way down the ladder. *hash* is its key without a namespace."""
-
-    __slots__ = (
-        "deadline", "fallback", "hash", "headers", "parts", "primary", "request", "size", "stale", "ttl",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        request: DetectRequest,
-        key: bytes,
-        deadline: Deadline,
-        *,
-        primary: Source,
-        fallback: Source | None,
-        keep: tuple[float, float],
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        self.request = request
-        self.hash = key
-        self.deadline = deadline
-        self.primary = primary
-        self.fallback = fallback
-        self.ttl, self.stale = keep
-        self.headers = headers
-        self.parts = tuple(part.name for part in request.content)
-        self.size = sum(len(part.data) for part in request.content)
 
 
 class Rungs:
@@ -81,6 +52,7 @@ class Rungs:
         self.cache = cache
         self.flights = Flights()
         self.failures: dict[Failure, int] = {}
+        self._counting = Lock()
         self._workers = workers
         self._monotonic = monotonic
         self._jitter = jitter
@@ -132,7 +104,8 @@ class Rungs:
 
     def _counted(self, reply: Reply) -> Reply:
         if isinstance(reply, Failed):
-            self.failures[reply.failure] = self.failures.get(reply.failure, 0) + 1
+            with self._counting:
+                self.failures[reply.failure] = self.failures.get(reply.failure, 0) + 1
         return reply
 
     def _inline(self, question: Question, source: Source) -> bool:

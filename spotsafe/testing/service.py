@@ -108,7 +108,7 @@ class FakeService:
         """Bind a free loopback port and serve on a daemon thread."""
         if self._server is None:
             self.stopping.clear()
-            server = _Server(("127.0.0.1", 0), _handler(self))
+            server = _Server(self)
             self._server = server
             threading.Thread(
                 target=server.serve_forever, args=(0.02,), name="spotsafe-fake-service", daemon=True
@@ -190,131 +190,141 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
+    def __init__(self, service: FakeService) -> None:
+        self.service = service
+        super().__init__(("127.0.0.1", 0), _Handler)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is what these tests are about."""
 
 
-def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """One connection to the fake service."""
 
-        def setup(self) -> None:
-            super().setup()
-            service.connections += 1
+    protocol_version = "HTTP/1.1"
+    server: _Server
 
-        def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-            if not self._allowed():
-                return
-            route: Callable[[Any], None] | None = None
-            if self.path == "/v1/detect":
-                route = self._detect
-            elif self.path == "/v1/events":
-                route = self._events
-            elif self.path.startswith("/v1/holds/"):
-                route = self._decide
-            try:
-                body = json.loads(raw)
-            except (ValueError, RecursionError):
-                self._problem(400, "malformed-body", "The body could not be read")
-                return
-            if route is None:
-                self._problem(404, "not-found", "There is nothing here")
-                return
-            route(body)
+    @property
+    def service(self) -> FakeService:
+        """The fake that this connection belongs to."""
+        return self.server.service
 
-        def do_GET(self) -> None:
-            if not self._allowed():
-                return
-            if self.path.startswith("/v1/holds/"):
-                hold = service.holds.get(self.path.removeprefix("/v1/holds/"))
-                if hold is None:
-                    self._problem(404, "not-found", "There is nothing here")
-                else:
-                    self._json(200, hold)
-            elif self.path.partition("?")[0] == "/v1/holds":
-                wanted = self.path.partition("state=")[2].partition("&")[0] or "pending"
-                found = [hold for hold in service.holds.values() if hold["state"] == wanted]
-                self._json(200, {"holds": found, "next": None})
-            elif self.path in ("/healthz", "/readyz"):
-                self._json(200, {"status": "ok"})
-            else:
-                self._problem(404, "not-found", "There is nothing here")
+    def setup(self) -> None:
+        super().setup()
+        self.service.connections += 1
 
-        def _detect(self, body: Any) -> None:
-            service.requests.append(body)
-            service.headers.append({name.lower(): value for name, value in self.headers.items()})
-            service.arrived.release()
-            if self.headers.get(WIRE_HEADER, "1") not in map(str, ACCEPTED_VERSIONS):
-                self._problem(400, "wire-version", "The wire version is not spoken here")
-                return
-            try:
-                answer = service.detected(body)
-            except WireError as error:
-                self._invalid(error)
-                return
-            fault = service.next_fault()
-            if fault is None:
-                self._json(200, answer)
-                return
-            connection = Connection(self.wfile, self.connection, service.stopping, PATIENCE)
-            self.close_connection = not FAULTS[fault.kind](fault, answer, connection)
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if not self._allowed():
+            return
+        route: Callable[[Any], None] | None = None
+        if self.path == "/v1/detect":
+            route = self._detect
+        elif self.path == "/v1/events":
+            route = self._events
+        elif self.path.startswith("/v1/holds/"):
+            route = self._decide
+        try:
+            body = json.loads(raw)
+        except (ValueError, RecursionError):
+            self._problem(400, "malformed-body", "The body could not be read")
+            return
+        if route is None:
+            self._problem(404, "not-found", "There is nothing here")
+            return
+        route(body)
 
-        def _events(self, body: Any) -> None:
-            events = body.get("events") if isinstance(body, dict) else None
-            if not isinstance(events, list) or len(events) > MOST_EVENTS:
-                self._invalid(WireError("/events", f"must be an array of at most {MOST_EVENTS}"))
-                return
-            for index, event in enumerate(events):
-                if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
-                    self._invalid(WireError(f"/events/{index}/event_id", "must be a lower-case UUID"))
-                    return
-            self._json(200, service.accept(events))
-
-        def _decide(self, body: Any) -> None:
-            hold = service.holds.get(self.path.removeprefix("/v1/holds/"))
+    def do_GET(self) -> None:
+        if not self._allowed():
+            return
+        if self.path.startswith("/v1/holds/"):
+            hold = self.service.holds.get(self.path.removeprefix("/v1/holds/"))
             if hold is None:
                 self._problem(404, "not-found", "There is nothing here")
+            else:
+                self._json(200, hold)
+        elif self.path.partition("?")[0] == "/v1/holds":
+            wanted = self.path.partition("state=")[2].partition("&")[0] or "pending"
+            found = [hold for hold in self.service.holds.values() if hold["state"] == wanted]
+            self._json(200, {"holds": found, "next": None})
+        elif self.path in ("/healthz", "/readyz"):
+            self._json(200, {"status": "ok"})
+        else:
+            self._problem(404, "not-found", "There is nothing here")
+
+    def _detect(self, body: Any) -> None:
+        self.service.requests.append(body)
+        self.service.headers.append({name.lower(): value for name, value in self.headers.items()})
+        self.service.arrived.release()
+        if self.headers.get(WIRE_HEADER, "1") not in map(str, ACCEPTED_VERSIONS):
+            self._problem(400, "wire-version", "The wire version is not spoken here")
+            return
+        try:
+            answer = self.service.detected(body)
+        except WireError as error:
+            self._invalid(error)
+            return
+        fault = self.service.next_fault()
+        if fault is None:
+            self._json(200, answer)
+            return
+        connection = Connection(self.wfile, self.connection, self.service.stopping, PATIENCE)
+        self.close_connection = not FAULTS[fault.kind](fault, answer, connection)
+
+    def _events(self, body: Any) -> None:
+        events = body.get("events") if isinstance(body, dict) else None
+        if not isinstance(events, list) or len(events) > MOST_EVENTS:
+            self._invalid(WireError("/events", f"must be an array of at most {MOST_EVENTS}"))
+            return
+        for index, event in enumerate(events):
+            if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
+                self._invalid(WireError(f"/events/{index}/event_id", "must be a lower-case UUID"))
                 return
-            state = body.get("state") if isinstance(body, dict) else None
-            if state not in ("released", "rejected"):
-                self._invalid(WireError("/state", "is one of released, rejected"))
-                return
-            if hold["state"] not in ("pending", state):
-                self._problem(409, "conflict", "The state does not allow this")
-                return
-            hold.update(state=state, note=body.get("note"), decided_at=0.0)
-            self._json(200, hold)
+        self._json(200, self.service.accept(events))
 
-        def _invalid(self, error: WireError) -> None:
-            detail = f"{error.pointer or 'the body'} {error.problem}."
-            self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
+    def _decide(self, body: Any) -> None:
+        hold = self.service.holds.get(self.path.removeprefix("/v1/holds/"))
+        if hold is None:
+            self._problem(404, "not-found", "There is nothing here")
+            return
+        state = body.get("state") if isinstance(body, dict) else None
+        if state not in ("released", "rejected"):
+            self._invalid(WireError("/state", "is one of released, rejected"))
+            return
+        if hold["state"] not in ("pending", state):
+            self._problem(409, "conflict", "The state does not allow this")
+            return
+        hold.update(state=state, note=body.get("note"), decided_at=0.0)
+        self._json(200, hold)
 
-        def _allowed(self) -> bool:
-            if service.api_key is None or self.headers.get("authorization") == f"Bearer {service.api_key}":
-                return True
-            self._problem(401, "unauthorized", "A valid key is needed")
-            return False
+    def _invalid(self, error: WireError) -> None:
+        detail = f"{error.pointer or 'the body'} {error.problem}."
+        self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
 
-        def _json(self, status: int, document: Any, media_type: str = "application/json") -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("content-type", media_type)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _allowed(self) -> bool:
+        wanted = self.service.api_key
+        if wanted is None or self.headers.get("authorization") == f"Bearer {wanted}":
+            return True
+        self._problem(401, "unauthorized", "A valid key is needed")
+        return False
 
-        def _problem(
-            self, status: int, slug: str, title: str, detail: str = "", at: WireError | None = None
-        ) -> None:
-            document = {"type": f"urn:spotsafe:problem:{slug}", "title": title, "status": status}
-            if detail:
-                document["detail"] = detail
-            if at is not None:
-                document["pointer"] = at.pointer
-            self._json(status, document, "application/problem+json")
+    def _json(self, status: int, document: Any, media_type: str = "application/json") -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-type", media_type)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, *args: object) -> None:
-            """Silent: requests carry content."""
+    def _problem(
+        self, status: int, slug: str, title: str, detail: str = "", at: WireError | None = None
+    ) -> None:
+        document = {"type": f"urn:spotsafe:problem:{slug}", "title": title, "status": status}
+        if detail:
+            document["detail"] = detail
+        if at is not None:
+            document["pointer"] = at.pointer
+        self._json(status, document, "application/problem+json")
 
-    return Handler
+    def log_message(self, *args: object) -> None:
+        """Silent: requests carry content."""
