@@ -61,6 +61,7 @@ def client(url: str, tmp_path: Path) -> Iterator[Client]:
 
 def test_from_check_to_release(client: Client, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The decision's event makes the hold, an administrator releases it, the product carries on."""
+    faults = client.stats()["internal_faults"]
     assert client.check("s", body="hello").status is Status.CHECKED
     decision = client.check("s", body="buy now", item="7", actor="jo")
     receipt = client.hold(decision, client.policy("s"), item="7")
@@ -76,7 +77,7 @@ def test_from_check_to_release(client: Client, url: str, capsys: pytest.CaptureF
     resumed = client.resume(client.token(receipt), body="buy now")
     assert (resumed.id, resumed.disposition) == (decision.id, Disposition.ALLOW)
     assert client.stats()["outbox"]["items"] == 0
-    assert client.stats()["internal_faults"] == {}
+    assert client.stats()["internal_faults"] == faults
 
 
 def test_a_wrong_key_is_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
