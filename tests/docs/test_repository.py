@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,3 +30,24 @@ def test_committed_weights_stay_small() -> None:
     kinds = {".npz", ".onnx", ".safetensors", ".gz"}
     weights = [p for p in (ROOT / "spotsafe").rglob("*") if p.suffix in kinds]
     assert sum(path.stat().st_size for path in weights) < 40 * 2**20
+
+
+def named_extras() -> Iterator[tuple[str, str]]:
+    """``(place, extra)`` of each extra that the package tells people to install."""
+    for path in sorted((ROOT / "spotsafe").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "missing_extra":
+                if isinstance(node.args[0], ast.Constant):
+                    yield where, str(node.args[0].value)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for extras in re.findall(r"spotsafe\[([a-z0-9,]+)\]", node.value):
+                    yield from ((where, extra) for extra in extras.split(","))
+
+
+def test_every_install_hint_names_an_extra_that_exists() -> None:
+    """What an error tells people to install can be installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = list(named_extras())
+    assert {"local", "server", "outbox", "cel"} <= {extra for _, extra in named}
+    assert [place for place, extra in named if extra not in project["optional-dependencies"]] == []
