@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED_TOP = {
     "pyproject.toml", "README.md", "spotsafe", "examples", "tests", "docs", "CONTRIBUTING.md",
@@ -51,3 +53,22 @@ def test_every_install_hint_names_an_extra_that_exists() -> None:
     named = list(named_extras())
     assert {"local", "server", "outbox", "cel"} <= {extra for _, extra in named}
     assert [place for place, extra in named if extra not in project["optional-dependencies"]] == []
+
+
+def test_continuous_integration_pins_what_developers_install() -> None:
+    """Every direct dependency, of any extra, has one version in ``.ci/constraints.txt``, and it fits."""
+    lines = (ROOT / ".ci" / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    known = {_normal(name): version for name, version in pins.items()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(d for extra in project["optional-dependencies"].values() for d in extra),
+    ]
+    for requirement in map(Requirement, wanted):
+        if requirement.name != "spotsafe":
+            assert known.get(_normal(requirement.name), "") in requirement.specifier, requirement
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
