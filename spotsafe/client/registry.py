@@ -34,15 +34,16 @@ class _Process:
         self.declared: dict[str, None] = {}
 
 
-_process = _Process()
+process = _Process()
+"""What :func:`current` reads; guarded calls look at ``process.client`` themselves, where each call counts."""
 
 
 def configure(client: Client | None) -> None:
     """Make *client* the one that guarded surfaces use from now on; None takes it away again.
     The client that was configured before is not closed."""
-    with _process.lock:
-        _process.client = client
-        names = tuple(_process.declared)
+    with process.lock:
+        process.client = client
+        names = tuple(process.declared)
     if client is not None:
         for name in names:
             client.declare(name)
@@ -50,31 +51,31 @@ def configure(client: Client | None) -> None:
 
 def current() -> Client:
     """The configured client; without one, a client that holds everything as unchecked."""
-    client = _process.client
+    client = process.client
     return client if client is not None else _unconfigured()
 
 
 def _unconfigured() -> Client:
-    with _process.lock:
-        if _process.unconfigured is None:
+    with process.lock:
+        if process.unconfigured is None:
             from spotsafe.client.client import Client
 
-            _process.unconfigured = Client.unconfigured()
-        return _process.unconfigured
+            process.unconfigured = Client.unconfigured()
+        return process.unconfigured
 
 
 def declare(surface: str) -> None:
     """Remember that the code of this process guards *surface*; told to the client, now or later."""
-    with _process.lock:
-        _process.declared.setdefault(surface)
-        client = _process.client
+    with process.lock:
+        process.declared.setdefault(surface)
+        client = process.client
     if client is not None:
         client.declare(surface)
 
 
 def declared() -> tuple[str, ...]:
     """The surfaces that the code of this process guards, in the order of their declaration."""
-    return tuple(_process.declared)
+    return tuple(process.declared)
 
 
 State = tuple["Client | None", tuple[str, ...], bool]
@@ -83,28 +84,28 @@ State = tuple["Client | None", tuple[str, ...], bool]
 
 def state() -> State:
     """What :func:`restore` brings back: for tests, which must not see each other's client."""
-    with _process.lock:
-        return _process.client, tuple(_process.declared), faults.loud
+    with process.lock:
+        return process.client, tuple(process.declared), faults.loud
 
 
 def restore(state: State) -> None:
     """Bring back a process state. Surfaces declared since are kept: their modules stay imported."""
-    with _process.lock:
-        _process.client, names, faults.loud = state
-        _process.unconfigured = None
+    with process.lock:
+        process.client, names, faults.loud = state
+        process.unconfigured = None
         for name in names:
-            _process.declared.setdefault(name)
+            process.declared.setdefault(name)
 
 
 def allow_live_calls(allowed: bool) -> bool:
     """Whether clients may open connections beyond this machine; returns what held before. For tests."""
-    before, _process.live = _process.live, allowed
+    before, process.live = process.live, allowed
     return before
 
 
 def require_live_calls(host: str) -> None:
     """ConfigurationError where *host* is another machine and live calls are not allowed."""
-    if not _process.live and host not in LOOPBACK:
+    if not process.live and host not in LOOPBACK:
         raise ConfigurationError(
             f"a call to {host} under no_live_calls: give the client of this test a FakeDetector, or "
             "FakeService, which listens on loopback"
@@ -113,4 +114,4 @@ def require_live_calls(host: str) -> None:
 
 def after_fork() -> None:
     """In a forked child: a lock that a thread of the parent held would never be released."""
-    _process.lock = Lock()
+    process.lock = Lock()

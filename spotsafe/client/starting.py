@@ -52,7 +52,7 @@ class Starting(Checks):
         self._nobody = False
         self._kills: tuple[KillSwitch, ...] = ()
         self._plans: dict[str, Plan] = {}
-        self._policies: dict[str, SurfacePolicy] = {}
+        self.policies: dict[str, SurfacePolicy] = {}  # those resolved so far, open to guarded calls
         self._declared: dict[str, None] = {}
         self._starting = RLock()
         self._state = NEW
@@ -135,7 +135,7 @@ class Starting(Checks):
         if self._reporting is not None:
             self._reporting.start()
         self._set, self._equipment = policies, equipment
-        self._policies, self._plans = {}, {}
+        self.policies, self._plans = {}, {}
         self._holding = Holding(
             self._exchange, store, clock=self._clock, key=self._key, faults=self._faults
         )
@@ -181,7 +181,7 @@ class Starting(Checks):
     def policy(self, surface: str) -> SurfacePolicy:
         """The policy of *surface*: the manifest's, the floor where there is none, everything held where
         the manifests cannot be read. Starts lazily."""
-        found = self._policies.get(surface)
+        found = self.policies.get(surface)
         return found if found is not None else self._resolved(surface)
 
     def _resolved(self, surface: str) -> SurfacePolicy:
@@ -194,8 +194,8 @@ class Starting(Checks):
             found = declared if declared is not None else policies.floor(surface)
             if declared is None:
                 _log.warning("surface %s has no manifest: baseline/floor guards it", surface)
-        if len(self._policies) < MOST_SURFACES:
-            self._policies[surface] = found
+        if len(self.policies) < MOST_SURFACES:
+            self.policies[surface] = found
         return found
 
     def _planned(self, policy: SurfacePolicy) -> Plan:

@@ -62,11 +62,11 @@ def _function(guarding: Guarding) -> Callable[..., Any]:
     handler = guarding.handler
     function, surface, item_of, actor_of = handler.function, handler.surface, handler.item, handler.actor
     is_injected = handler.decision_parameter is not None
-    current, enter, leave = registry.current, running.enter, running.leave
+    process, current, enter, leave = registry.process, registry.current, running.enter, running.leave
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        guard: Guard = current()
-        policy = guard.policy(surface)
+        guard: Guard = process.client or current()
+        policy = guard.policies.get(surface) or guard.policy(surface)
         plan = guarding.plan
         if plan is None or plan.policy is not policy:
             plan = guarding.planned(policy)
@@ -102,11 +102,11 @@ def _coroutine(guarding: Guarding) -> Callable[..., Any]:
     handler = guarding.handler
     function, surface, item_of, actor_of = handler.function, handler.surface, handler.item, handler.actor
     is_injected = handler.decision_parameter is not None
-    current, enter, leave = registry.current, running.enter, running.leave
+    process, current, enter, leave = registry.process, registry.current, running.enter, running.leave
 
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        guard: Guard = current()
-        policy = guard.policy(surface)
+        guard: Guard = process.client or current()
+        policy = guard.policies.get(surface) or guard.policy(surface)
         plan = guarding.plan
         if plan is None or plan.policy is not policy:
             plan = guarding.planned(policy)

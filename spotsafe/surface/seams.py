@@ -37,6 +37,11 @@ class SurfacePolicy(Protocol):
 class Guard(Protocol):
     """The client as surfaces use it. It is handed back the policy objects that it gave out."""
 
+    @property
+    def policies(self) -> Mapping[str, SurfacePolicy]:
+        """Those that were resolved so far."""
+        ...
+
     def policy(self, surface: str) -> SurfacePolicy: ...
 
     def hit(
