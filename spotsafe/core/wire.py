@@ -204,25 +204,35 @@ def decode_answer(body: object, requests: Sequence[DetectRequest]) -> tuple[list
     """Signals for each request and the engine's version (empty where unreadable). Never raises."""
     whole = body if isinstance(body, Mapping) else {}
     results = whole.get("results")
-    by_id: dict[object, Any] = {}
+    by_id: dict[str, list[Mapping[str, Any]]] = {}
     for result in results if isinstance(results, list) else []:
         if isinstance(result, Mapping) and isinstance(result.get("id"), str):
-            by_id[result["id"]] = result
+            by_id.setdefault(result["id"], []).append(result)
     engine = whole.get("engine")
     engine = engine if isinstance(engine, str) and len(engine) <= 200 else ""
     decoded = [
-        _decode_result(by_id.get(str(number)), request, engine) for number, request in enumerate(requests, 1)
+        _decode_result(by_id.get(str(number), ()), request, engine)
+        for number, request in enumerate(requests, 1)
     ]
     return decoded, engine
 
 
-def _decode_result(result: Any, request: DetectRequest, engine: str) -> Signals:
-    result = result if isinstance(result, Mapping) else {}
+def _decode_result(results: Sequence[Mapping[str, Any]], request: DetectRequest, engine: str) -> Signals:
+    """What all *results* for one item say together: one told twice does not take back its first word."""
     wanted = set(request.labels)
     parts = {part.name: part for part in request.content}
-    read = (s for s in map(_decode_signal, _items(result, "signals")) if s is not None)
-    scores = [s for s in read if s.label in wanted and s.part in parts and _evidence_fits(s, parts[s.part])]
-    missing = [m for m in map(_decode_missing, _items(result, "missing")) if m and m.label in wanted]
+    scores: list[Signal] = []
+    missing: list[Missing] = []
+    for result in results:
+        for signal in map(_decode_signal, _items(result, "signals")):
+            if signal is None or signal.label not in wanted or signal.part not in parts:
+                continue
+            if not _evidence_fits(signal, parts[signal.part]):
+                # It speaks of another text: a high score stands, a low one says nothing about this text.
+                missing.append(Missing(signal.label, signal.part, Cause.ERROR))
+                signal = signal._replace(evidence=())  # noqa: PLW2901 - the same signal, as far as it is true
+            scores.append(signal)
+        missing += [m for m in map(_decode_missing, _items(result, "missing")) if m and m.label in wanted]
     told = {(s.label, s.part) for s in scores} | {(m.label, m.part) for m in missing}
     silent = [
         Missing(label, name, Cause.ERROR)
@@ -259,7 +269,9 @@ def _decode_signal(value: Any) -> Signal | None:
     if not isinstance(severity, int) or not 0 <= severity <= 4:
         severity = known.severity
     told = _items(value, "evidence")
-    evidence = tuple(e for e in map(_decode_evidence, told) if e is not None) if told else ()
+    read = [e for e in map(_decode_evidence, told) if e is not None] if told else ()
+    # Half of the evidence would redact half of what was found: without any, redaction becomes hold.
+    evidence = tuple(read) if len(read) == len(told) else ()
     detector, version = _short(get("detector")), _short(get("version"))
     return Signal(label, score, part, severity, detector, version, evidence)
 
@@ -308,7 +320,7 @@ def _evidence(key: str, numbers: Sequence[float]) -> Evidence:
 
 
 def _evidence_fits(signal: Signal, part: Part) -> bool:
-    """Spans outside the text would redact the wrong place: such a signal was not readable."""
+    """Whether its spans lie inside the text; others would redact the wrong place."""
     return not signal.evidence or all(
         not isinstance(e, Span) or (part.kind == "text" and 0 <= e.start <= e.end <= len(part.data))
         for e in signal.evidence

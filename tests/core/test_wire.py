@@ -138,7 +138,6 @@ def answer(**signal: object) -> dict:
         ({"results": [{"id": "1", "missing": [{"label": "hate.speech", "cause": []}]}]}, Cause.ERROR),
         (answer(part="other"), Cause.ERROR),
         (answer(label="hate.unheard_of"), Cause.ERROR),
-        (answer(evidence=[{"span": {"start": 3, "end": 99}}]), Cause.ERROR),
         (
             {"results": [{"id": "1", "missing": [{"label": "hate.speech", "cause": "from the future"}]}]},
             Cause.ERROR,
@@ -165,6 +164,34 @@ def test_a_readable_score_stands_beside_broken_ones() -> None:
     (signals,), _ = decode_answer(body, [request])
     assert signals.score("hate.speech") == 0.9
     assert signals.missing == (Missing("tone.toxic", "body", Cause.ERROR),)
+
+
+def test_a_score_with_evidence_outside_of_the_text_stands_only_as_a_warning() -> None:
+    """It fires where it is high, redacts nowhere, and its label is missing all the same."""
+    request = DetectRequest(Content([Part_text()]), ("hate.speech",))
+    body = answer(evidence=[{"span": {"start": 0, "end": 2}}, {"span": {"start": 3, "end": 99}}])
+    (signals,), _ = decode_answer(body, [request])
+    assert signals.score("hate.speech") == 0.9
+    assert signals.scores[0].evidence == ()
+    assert signals.missing == (Missing("hate.speech", "body", Cause.ERROR),)
+
+
+@pytest.mark.parametrize("unread", [{"spam": {}}, {"span": {"start": "0", "end": 2}}, 4])
+def test_evidence_is_read_as_a_whole_or_not_at_all(unread: object) -> None:
+    """A place that cannot be read takes the others with it: half a redaction would publish the rest."""
+    request = DetectRequest(Content([Part_text()]), ("hate.speech",))
+    (signals,), _ = decode_answer(answer(evidence=[{"span": {"start": 0, "end": 2}}, unread]), [request])
+    assert signals.score("hate.speech") == 0.9
+    assert signals.scores[0].evidence == ()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_an_item_that_is_answered_twice_keeps_its_highest_score(turn: int) -> None:
+    """The second result for an item does not replace what the first one found."""
+    high, low = answer()["results"][0], answer(score=0.01)["results"][0]
+    request = DetectRequest(Content([Part_text()]), ("hate.speech",))
+    (signals,), _ = decode_answer({"results": [high, low][::turn]}, [request])
+    assert signals.score("hate.speech") == 0.9
 
 
 @pytest.mark.parametrize(
