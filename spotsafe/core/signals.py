@@ -95,10 +95,10 @@ class Signals:
     def by_label(self) -> Mapping[str, tuple[Signal, ...]]:
         """Scores grouped by label; built once."""
         if self._by_label is None:
-            grouped: dict[str, tuple[Signal, ...]] = {}
+            grouped: dict[str, list[Signal]] = {}
             for signal in self.scores:
-                grouped[signal.label] = (*grouped.get(signal.label, ()), signal)
-            self._by_label = grouped
+                grouped.setdefault(signal.label, []).append(signal)
+            self._by_label = {label: tuple(found) for label, found in grouped.items()}
         return self._by_label
 
     @property
