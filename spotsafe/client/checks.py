@@ -72,7 +72,7 @@ class Checks:
     ) -> Decision | None:
         """The decision where it can be had from the cache alone; None where *content* must be checked.
 
-        No lock: in CPython the cache's two operations are atomic, and so are additions to counters, since
+        No lock: see :class:`~spotsafe.client.cache.SignalCache`; and additions to counters are whole, since
         threads switch only at calls and jumps. An entry evicted in between has given its answer."""
         plan = self._plans.get(policy.name)
         if plan is None or plan.policy is not policy or plan.quick is None or self._kills:
@@ -88,16 +88,13 @@ class Checks:
             return None  # broken or wrongly typed text: the way of a miss knows what to do
         runtime = self._runtime
         place = key + plan.quick.space
-        entry = runtime.table.get(place)
-        if entry is None:
+        try:
+            entry = runtime.table[place]
+        except KeyError:
             return self._refused_hit(plan, key, content, started, (item, actor, context))
         known, verdict, signals, slot = entry.memo
         if known is not policy or started - entry.stored >= plan.ttl:
             return None
-        try:  # noqa: SIM105 - suppress() would cost more than the look-up
-            runtime.touch(place)
-        except KeyError:
-            pass
         plan.tally[slot] += 1
         runtime.hits += 1
         decision = Decision(policy.name, verdict, signals, content, self._mint)
@@ -115,16 +112,13 @@ class Checks:
         if primary.gate.blocked(started) is None:
             return None
         place = key + fallback.space
-        entry = runtime.table.get(place)
-        if entry is None:
+        try:
+            entry = runtime.table[place]
+        except KeyError:
             return None
         known, verdict, signals, slot = entry.memo
         if known is not plan.policy or started - entry.stored >= plan.ttl:
             return None
-        try:  # noqa: SIM105 - as above
-            runtime.touch(place)
-        except KeyError:
-            pass
         plan.tally[slot] += 1
         runtime.fallback_hits += 1
         decision = Decision(plan.policy.name, verdict, signals, content, self._mint)

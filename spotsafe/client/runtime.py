@@ -53,7 +53,7 @@ class Miss:
 
 
 class Runtime:
-    """Caches, threads and figures of one process. ``table`` and ``touch`` (the cache's) are open to the hit
+    """Caches, threads and figures of one process. ``table`` (the cache's) is open to the hit
     path, and so are ``telemetry`` and ``put`` (the outbox's), each None where it is off."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Runtime:
         reporting: Reporting | None,
     ) -> None:
         self.cache = SignalCache(cache_items, cache_bytes, clock.monotonic)
-        self.table, self.touch = self.cache.table, self.cache.touch
+        self.table = self.cache.table
         self._lock = Lock()
         self.workers = Workers("spotsafe", WORKERS, WAITING, faults)
         self.background = Workers("spotsafe-background", BACKGROUND_WORKERS, BACKGROUND_WAITING, faults)

@@ -27,7 +27,7 @@ def test_the_least_recently_used_goes_first(clock: ManualClock) -> None:
     for key in (b"a", b"b", b"c"):
         cache.put(key, SIGNALS, 60.0)
     cache.get(b"a")
-    cache.touch(b"b")
+    cache.table[b"b"]
     cache.put(b"d", SIGNALS, 60.0)
     assert keys_of(cache) == [b"a", b"b", b"d"]
     assert cache.evictions == 1
