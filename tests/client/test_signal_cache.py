@@ -51,8 +51,8 @@ def test_bytes_are_counted_and_given_back(clock: ManualClock) -> None:
     assert cache.sizes() == (0, 0)
 
 
-def test_what_has_ended_makes_room_before_what_has_not(clock: ManualClock) -> None:
-    """Entries past their end at the old side are dropped without counting as evictions."""
+def test_what_has_ended_is_not_found(clock: ManualClock) -> None:
+    """An entry past its end answers nothing more, and leaving so is no eviction."""
     cache = SignalCache(3, 30_000, clock.monotonic)
     cache.put(b"a", SIGNALS, 1.0)
     cache.put(b"b", SIGNALS, 60.0)
