@@ -69,7 +69,9 @@ class Argument:
 def arguments_of(signature: inspect.Signature) -> dict[str, Argument]:
     """Every parameter of *signature* by name."""
     parameters = list(signature.parameters.values())
-    named = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    # A positional-only name can come by keyword too, and then belongs to the variadic keywords.
+    not_keywords = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+    named = [p.name for p in parameters if p.kind not in not_keywords]
     arguments = {}
     position = 0
     for parameter in parameters:

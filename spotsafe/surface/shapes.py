@@ -102,7 +102,8 @@ class Leaf:
         if isinstance(value, Part):
             part = self.part_type(value.data, label, mime=value.mime, provenance=value.provenance)
         else:
-            data = value if isinstance(value, (str, bytes)) else bytes(value)
+            # Of a subclass only its characters count: what it overrides could show a detector other ones.
+            data = str.__str__(value) if isinstance(value, str) else bytes(value)
             part = self.part_type(data, label, provenance=self.provenance)
         parts.found.append(part)
 

@@ -181,6 +181,39 @@ def test_a_value_of_another_type_is_never_let_through_unchecked(hint: Any, value
     assert "abc" not in str(caught.value)
 
 
+def test_a_keyword_named_like_a_positional_only_parameter_is_content(
+    spotsafe_client: Client, spotsafe_detector: FakeDetector
+) -> None:
+    """Python hands it to the variadic keywords, so it is checked with them."""
+    blocked(spotsafe_detector)
+
+    @safe_surface("anything")
+    def create(body: int, /, **texts: Body) -> None:
+        raise AssertionError("must not run")
+
+    with pytest.raises(SurfaceBlocked):
+        create(1, body="idiot")
+
+
+def test_a_subclass_of_str_cannot_show_detectors_another_text() -> None:
+    """What is checked are its characters, whatever its methods say."""
+
+    class Guise(str):
+        def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+            return b"nice"
+
+        def __str__(self) -> str:
+            return "nice"
+
+    shape = ShapeCompiler().compile(Body, PLACE)
+    assert shape is not None
+    parts = Parts({})
+    shape.collect(Guise("idiot"), "it", "", parts)
+    (part,) = parts.found
+    assert type(part.data) is str
+    assert part.data == "idiot"
+
+
 def test_a_value_that_contains_itself_is_refused() -> None:
     """A cycle ends in a ConfigurationError, not in a RecursionError."""
     node = Plain("x")
