@@ -10,11 +10,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import ClassVar
 
-KINDS = ("text", "image", "audio", "video")
-"""Every kind of part, in the order in which documents list them."""
-
 PROVENANCES = ("user", "generated", "retrieved", "tool")
 """Who wrote a part: a person, a model, a search index, a tool."""
+
+DIRECTIONS = ("input", "output", "both", "tool")
+"""Which way the content of a surface goes: from people, to them, both, or between programs."""
+
+LATER_KINDS = ("audio", "video")
+"""Kinds of parts that are never checked inside a request."""
 
 
 class Part:
@@ -95,7 +98,10 @@ class Video(Part):
     data: bytes
 
 
-PART_TYPES: dict[str, type[Part]] = {"text": Text, "image": Image, "audio": Audio, "video": Video}
+PART_TYPES: dict[str, type[Part]] = {part.kind: part for part in (Text, Image, Audio, Video)}
+
+KINDS = tuple(PART_TYPES)
+"""Every kind of part, in the order in which documents list them."""
 
 
 class Content:

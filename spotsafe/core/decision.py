@@ -85,6 +85,10 @@ class Reason(NamedTuple):
     notice: str | None = None
 
 
+MASK = "█"
+"""What redaction puts in place of a character."""
+
+
 class Edit(NamedTuple):
     """Spans of one text part that redaction replaces."""
 
@@ -95,7 +99,8 @@ class Edit(NamedTuple):
 class Verdict:
     """What policy evaluation says: a value, shared freely and never changed.
 
-    *would* is what shadow or canary held back; *missing_labels* counts labels without a score.
+    *notice* is the key of a text for people, *waivers* are the rules that one took away, *would* is what
+    shadow or canary held back.
     """
 
     __slots__ = ("disposition", "edits", "effects", "notice", "reasons", "status", "waivers", "would")

@@ -108,6 +108,11 @@ class DetectorError(SpotsafeError):
         super().__init__(f"detector {detector or 'unnamed'} gave no answer: {failure.value}")
 
 
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_TYPE = "urn:spotsafe:problem:"
+"""Problem documents (RFC 9457) of every room: their media type, and what precedes the slug in ``type``."""
+
+
 def missing_extra(extra: str, feature: str) -> ConfigurationError:
     """The error for a room whose optional dependencies are not installed."""
     return ConfigurationError(f"{feature} needs an optional dependency: pip install 'spotsafe[{extra}]'")

@@ -8,6 +8,15 @@ from typing import Any
 EVENT_KINDS = ("decision", "register", "drops", "feedback")
 """``register``: a process started and what it declares; ``drops``: events lost, by reason."""
 
+FEEDBACK_VERDICTS = ("agree", "too_strict", "too_lax")
+"""What a person can think of a decision."""
+
+MAX_EVENT_BYTES = 64 * 1024
+"""JSON of one event: a client builds none that is larger, and a service takes one of this size."""
+
+EVENTS_PER_REQUEST = 500
+"""Events that a service takes together."""
+
 ENVIRONMENTS_APART = ("ci", "test", "demo")
 """Environments that adoption shows apart from real traffic."""
 
@@ -36,6 +45,6 @@ Of ``decision`` (``event_id`` is the decision id):
 Of ``register``: ``surfaces`` [{"surface", "team", "declared": bool, "decorated": bool, "mode",
 "waivers": [{"rule", "ends", "owner"}], "unsupported": [label]}], ``kill_switches`` [str], ``python`` str.
 Of ``drops``: ``drops`` {reason: count} since the last such event.
-Of ``feedback``: ``decision_id``, ``verdict`` (``agree`` | ``too_strict`` | ``too_lax``), ``label``,
+Of ``feedback``: ``decision_id``, ``verdict`` (one of FEEDBACK_VERDICTS), ``label``,
 ``reporter``.
 """

@@ -107,11 +107,3 @@ class AsyncDetector(Detector, Protocol):
     ) -> list[Signals]:
         """As :meth:`Detector.detect`."""
         ...
-
-
-class Sink(Protocol):
-    """Where records go."""
-
-    def put(self, record: Mapping[str, object]) -> bool:
-        """Accept one record without blocking; False when it was dropped (and counted)."""
-        ...
