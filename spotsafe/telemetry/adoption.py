@@ -76,6 +76,11 @@ ROW_NAMES = {
 """Every name a row can have, and what its fields mean there."""
 
 
+def day_of(at: float) -> str:
+    """The day in UTC of an instant in Unix seconds, as rows name it; the first of all for one before 1970."""
+    return datetime.fromtimestamp(max(0.0, at), UTC).strftime("%Y-%m-%d")
+
+
 def merged(row: Row, other: Row) -> Row:
     """The row that stands for both; they have one key."""
     at, text = max((row.at, row.text), (other.at, other.text))
@@ -120,8 +125,7 @@ class _Scope:
         self.surface = _word(record.get("surface")) if of_surface else ""
 
     def row(self, name: str, *, count: int = 0, text: str = "") -> Row:
-        day = datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d")
-        key = Key(day, self.app, self.environment, self.team, self.surface, "", name)
+        key = Key(day_of(self.at), self.app, self.environment, self.team, self.surface, "", name)
         return Row(key, count, self.at, text)
 
     def process_row(self, name: str, *, instance: str = "", text: str = "") -> Row:
@@ -219,7 +223,7 @@ class AdoptionState:
     def prune(self, now: float, *, days: int) -> None:
         """Forget days before the last *days*, and processes that are no longer alive with what only they
         declare. A living process keeps its registration, however old."""
-        first = datetime.fromtimestamp(max(0.0, now - days * 86_400.0), UTC).strftime("%Y-%m-%d")
+        first = day_of(now - days * 86_400.0)
         alive = {key[1:6] for key, row in self._rows.items()
                  if key.name == "alive" and row.at >= now - ALIVE_SECONDS}  # fmt: skip
         declared = {(key.app, key.environment, f"declares.{row.text}") for key, row in self._rows.items()

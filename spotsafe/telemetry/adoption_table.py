@@ -8,13 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from spotsafe.core.records import ENVIRONMENTS_APART, Record
-from spotsafe.telemetry.adoption import (
-    ALIVE_SECONDS,
-    DISPOSITIONS,
-    STATUSES,
-    AdoptionState,
-    Row,
-)
+from spotsafe.telemetry.adoption import ALIVE_SECONDS, DISPOSITIONS, STATUSES, AdoptionState, Row, day_of
 from spotsafe.telemetry.histogram import RELATIVE_ERROR, quantile
 
 
@@ -108,7 +102,7 @@ def summarise(
     environment; *since* leaves out days before that instant's."""
     rows = [row for row in _rows(source) if environment is None or row.key.environment == environment]
     if since is not None:
-        first = _day(since)
+        first = day_of(since)
         rows = [row for row in rows if not row.key.day or row.key.day >= first]
     alive = {_process(row): row for row in rows if row.key.name == "alive" and row.at >= now - ALIVE_SECONDS}
     gathered = _gather(rows, alive)
@@ -116,8 +110,8 @@ def summarise(
     return AdoptionTable(
         tuple(row for row in table if row.environment not in ENVIRONMENTS_APART),
         tuple(row for row in table if row.environment in ENVIRONMENTS_APART),
-        _drops(rows),
-        _feedback(rows),
+        _by_application(rows, "drops."),
+        _over_applications(rows, "feedback."),
         len(alive),
         now,
     )
@@ -257,29 +251,22 @@ def _process(row: Row) -> tuple[str, str, str]:
     return row.key.app, row.key.environment, row.key.instance
 
 
-def _drops(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
-    drops: dict[str, dict[str, int]] = {}
+def _by_application(rows: Iterable[Row], prefix: str) -> dict[str, dict[str, int]]:
+    """The sums of the rows named ``PREFIX…``, by application and by what follows the prefix."""
+    sums: dict[str, dict[str, int]] = {}
     for row in rows:
-        if row.key.name.startswith("drops."):
-            reasons = drops.setdefault(row.key.app, {})
-            reason = row.key.name.partition(".")[2]
-            reasons[reason] = reasons.get(reason, 0) + row.number
-    return drops
+        if row.key.name.startswith(prefix):
+            of_app, word = sums.setdefault(row.key.app, {}), row.key.name.removeprefix(prefix)
+            of_app[word] = of_app.get(word, 0) + row.number
+    return sums
 
 
-def _feedback(rows: Iterable[Row]) -> dict[str, int]:
-    feedback: dict[str, int] = {}
-    for row in rows:
-        if row.key.name.startswith("feedback."):
-            verdict = row.key.name.partition(".")[2]
-            feedback[verdict] = feedback.get(verdict, 0) + row.number
-    return feedback
-
-
-def _day(at: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+def _over_applications(rows: Iterable[Row], prefix: str) -> dict[str, int]:
+    sums: dict[str, int] = defaultdict(int)
+    for counts in _by_application(rows, prefix).values():
+        for word, number in counts.items():
+            sums[word] += number
+    return dict(sums)
 
 
 def _row_json(row: SurfaceRow) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from spotsafe.core.content import DIRECTIONS
 from spotsafe.core.decision import Disposition, Effect, Mode, Status
 from spotsafe.core.errors import Failure
+from spotsafe.core.records import FEEDBACK_VERDICTS, MAX_EVENT_BYTES
 from spotsafe.telemetry.adoption import ROW_NAMES
 
 
@@ -54,6 +56,9 @@ METRICS = (
     Metric("spotsafe.outbox.delivered", "counter", "{event}", (), "Events that the service has."),
 )  # fmt: skip
 
+_MODES = ", ".join(mode.value for mode in Mode)
+_EFFECTS = ", ".join(effect.value for effect in Effect)
+
 SPAN_NAME = "spotsafe.check"
 SPAN_ATTRIBUTES = {
     "spotsafe.surface": "the surface's name",
@@ -61,7 +66,7 @@ SPAN_ATTRIBUTES = {
     "spotsafe.disposition": "the disposition's word",
     "spotsafe.effects": "the effects, sorted",
     "spotsafe.status": "whether it was checked",
-    "spotsafe.mode": "shadow, canary or enforce",
+    "spotsafe.mode": _MODES,
     "spotsafe.policy_version": "short digest of the effective policy",
     "spotsafe.failure": "why a detector gave no answer; only where one failed",
 }
@@ -70,17 +75,15 @@ ATTRIBUTE_VALUES = {
     "surface": "name from manifest or decorator; `other` beyond 2,000 names",
     "disposition": ", ".join(d.word for d in Disposition),
     "status": ", ".join(s.word for s in Status),
-    "mode": ", ".join(m.value for m in Mode),
+    "mode": _MODES,
     "le": "upper bound in seconds, `+Inf` last",
-    "result": "fresh, stale, miss, shared (joined another caller's request), off",
+    "result": "fresh, stale, miss, shared (joined another caller's request)",
     "detector": "the detector's id",
     "failure": ", ".join(f.value for f in Failure),
     "switch": "process, surface:NAME, rule:NAME",
     "place": "a place in spotsafe, such as `telemetry.build`",
     "reason": "full, too_large, expired, rejected, corrupt",
 }
-
-_EFFECTS = ", ".join(e.value for e in Effect)
 
 EVENT_FIELDS = {
     "every event": {
@@ -96,10 +99,10 @@ EVENT_FIELDS = {
         "surface": "the surface's name",
         "team": "from the manifest",
         "service": "reporting unit, from the manifest",
-        "direction": "input, output, both or tool",
+        "direction": ", ".join(DIRECTIONS),
         "audience": "public, group, private or minors",
         "policy_version": "short digest of the effective policy",
-        "mode": "shadow, canary or enforce",
+        "mode": _MODES,
         "disposition": "what happens",
         "effects": f"any of {_EFFECTS}",
         "status": "whether it was checked",
@@ -129,7 +132,7 @@ EVENT_FIELDS = {
     "drops": {"drops": "reason → events lost since the last such event"},
     "feedback": {
         "decision_id": "the decision it is about",
-        "verdict": "agree, too_strict or too_lax",
+        "verdict": ", ".join(FEEDBACK_VERDICTS),
         "label": "the label it is about, or null",
         "reporter": "keyed digest, or null",
     },
@@ -137,7 +140,7 @@ EVENT_FIELDS = {
 
 DROPS = {
     "full": "the outbox, or the queue before it, is full; a tenth is kept for holds and registrations",
-    "too_large": "the event is larger than 64 KiB of JSON",
+    "too_large": f"the event is larger than {MAX_EVENT_BYTES // 1024} KiB of JSON",
     "expired": "it waited longer than seven days",
     "rejected": "it could not be built, or the service refuses it (those are kept aside)",
     "corrupt": "the outbox file was damaged and set aside; counts what was last known to be in it",

@@ -105,15 +105,6 @@ class Delivery:
         if waiting:
             self._wake.set()
 
-    def wake(self) -> None:
-        """Have a round now rather than at the next interval."""
-        self._wake.set()
-
-    def register_again(self) -> None:
-        """Ask for the registration at the next round: what this process declares has changed."""
-        self._beat_at = 0.0
-        self._wake.set()
-
     def flush(self, timeout: float = 2.0) -> bool:
         """Deliver what was put, within *timeout* seconds; whether nothing is left to send. An event that
         another process has taken from a shared file is that process's to send."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spotsafe.core.errors import DetectorError, Failure
-from spotsafe.core.records import Record
+from spotsafe.core.records import EVENTS_PER_REQUEST, Record
 
 if TYPE_CHECKING:
     from spotsafe.core.seams import Clock
     from spotsafe.telemetry.outbox import Batch, Outbox
 
-MAX_EVENTS = 250
+MAX_EVENTS = EVENTS_PER_REQUEST // 2
 """Half of what the service takes: encoding a body holds the interpreter, for some three milliseconds."""
 MAX_BYTES = 2**20
 FRUITLESS_REQUESTS = 24

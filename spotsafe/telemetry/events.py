@@ -23,11 +23,6 @@ from spotsafe.telemetry.identity import Identity, clean
 if TYPE_CHECKING:
     from spotsafe.core.seams import Clock
 
-__all__ = [
-    "DecisionBuilder", "Hold", "Identity", "SurfaceEntry", "decision_record", "drops_record", "failed_open",
-    "feedback_record", "register_records",
-]  # fmt: skip
-
 MAX_CONTEXT_CHARS = 256
 """Longer context strings are cut: context is meant for facts about a content, never for content."""
 MAX_CONTEXT_STRINGS = 16

@@ -18,7 +18,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from spotsafe.core.decision import Decision, Disposition, Mode, Status
-from spotsafe.telemetry.events import Identity, RecordedPolicy, failed_open
+from spotsafe.telemetry.events import RecordedPolicy, failed_open
+from spotsafe.telemetry.identity import Identity
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -89,7 +90,7 @@ class Telemetry:
         lookups: Callable[[], Mapping[str, int]] | None = None,
     ) -> None:
         """Export the figures of these too; *kill_switches* names those that are on, *lookups* gives cache
-        look-ups by result where the cache counts them itself."""
+        look-ups by result."""
         self._outbox = outbox or self._outbox
         self._delivery = delivery or self._delivery
         self._faults = faults or self._faults
@@ -149,10 +150,6 @@ class Telemetry:
         if decision.kill_switch is not None:
             self.add("spotsafe.bypassed", surface)
 
-    def count_cache(self, result: str) -> None:
-        """One look-up: ``fresh``, ``stale``, ``miss``, ``shared`` or ``off``."""
-        self.add("spotsafe.cache", result)
-
     def count_failure(self, detector: str, failure: str) -> None:
         """One detector that gave no answer; *failure* from :class:`spotsafe.core.errors.Failure`."""
         self.add("spotsafe.detector.failures", detector, failure)
@@ -194,10 +191,11 @@ class Telemetry:
             return [] if self._faults is None else [(n, (p,)) for p, n in dict(self._faults.counts).items()]
         if name.startswith("spotsafe.outbox."):
             return self._outbox_points(name.rpartition(".")[2])
-        with self._lock:
-            counts = dict(self._counts.get(name, {}))
         if name == "spotsafe.cache":
-            counts |= {(result,): number for result, number in self._lookups().items() if number}
+            counts: Counts = {(result,): number for result, number in self._lookups().items() if number}
+        else:
+            with self._lock:
+                counts = dict(self._counts.get(name, {}))
         return [(number, key) for key, number in counts.items()]
 
     def _duration_points(self, part: str) -> list[Point]:

@@ -20,23 +20,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spotsafe.core.clock import SystemClock
 from spotsafe.core.faults import FaultCounter, contained
-from spotsafe.core.records import Record
+from spotsafe.core.records import MAX_EVENT_BYTES, Record
 from spotsafe.telemetry.store_access import StoreAccess
 from spotsafe.telemetry.stores import Bounds, Entry
 
 if TYPE_CHECKING:
     from spotsafe.core.seams import Clock
 
-DROP_REASONS = ("full", "too_large", "expired", "rejected", "corrupt")
-"""Why an event can be lost: the outbox is full; the event is larger than MAX_EVENT_BYTES; it waited
-longer than ``max_age``; it could not be built or the service refused it (it is kept aside); the file
-that held it was damaged."""
-
 MEMORY_ITEMS, MEMORY_BYTES = 10_000, 16 * 2**20
 FILE_ITEMS, FILE_BYTES = 200_000, 256 * 2**20
 MAX_AGE = 7 * 86_400.0
 LEASE_SECONDS = 60.0
-MAX_EVENT_BYTES = 64 * 1024
 MAX_PENDING = 8_192
 """How many calls may wait for the delivery thread to build their records."""
 WAKE_EVERY = 256
@@ -249,7 +243,7 @@ class Outbox:
     # ── figures and life cycle ──────────────────────────────────────────────────────────────────
 
     def drop(self, reason: str, count: int = 1) -> None:
-        """Count *count* lost events under one of DROP_REASONS."""
+        """Count *count* lost events under a key of :data:`spotsafe.telemetry.catalogue.DROPS`."""
         self._count({reason: count})
 
     def _count(self, drops: Mapping[str, int]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import spotsafe
 from spotsafe.telemetry.adoption import DISPOSITIONS, STATUSES
-from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, render, tables
+from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, DROPS, render, tables
+from spotsafe.telemetry.catalogue import __file__ as catalogue_file
 
 PAGE = Path(spotsafe.__file__).parent.parent / "docs" / "telemetry.md"
 
@@ -38,3 +40,11 @@ def test_attribute_values_list_every_word() -> None:
     """The closed sets are shown in full."""
     assert ATTRIBUTE_VALUES["status"].split(", ") == list(STATUSES)
     assert ATTRIBUTE_VALUES["disposition"].split(", ") == list(DISPOSITIONS)
+
+
+def test_every_reason_for_a_loss_is_in_the_catalogue() -> None:
+    """What the room counts as lost, and nothing else, is explained."""
+    folder = Path(catalogue_file).parent
+    text = "\n".join(path.read_text("utf-8") for path in sorted(folder.glob("*.py")))
+    counted = re.findall(r'\bdrop\("(\w+)"|{"(\w+)": [\w()]+} if ', text)
+    assert {one or other for one, other in counted} == set(DROPS)

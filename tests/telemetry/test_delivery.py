@@ -227,9 +227,6 @@ def test_the_process_registers_when_delivery_starts_and_every_day(
     clock.time += HEARTBEAT
     delivery.round()
     assert service.stored[1:] == ["event-register-1"]
-    delivery.register_again()
-    delivery.round()
-    assert service.stored[2:] == ["event-register-2"]
 
 
 def test_the_first_event_starts_the_thread_and_flush_waits_for_delivery(event: Any) -> None:

@@ -22,10 +22,10 @@ from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Effect, Mode, Status, Verdict
 from spotsafe.core.faults import FaultCounter
 from spotsafe.core.signals import Cause, Signals
-from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, DROPS, METRICS, SPAN_ATTRIBUTES, SPAN_NAME
+from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, METRICS, SPAN_ATTRIBUTES, SPAN_NAME
 from spotsafe.telemetry.delivery import Delivery
 from spotsafe.telemetry.instruments import DURATION_BOUNDS, MAX_SURFACES, Telemetry
-from spotsafe.telemetry.outbox import DROP_REASONS, Outbox
+from spotsafe.telemetry.outbox import Outbox
 
 
 @pytest.fixture
@@ -75,7 +75,10 @@ def everything(telemetry: Telemetry, decision: Any, policy: Any, event: Any) -> 
     outbox.put(event(2, at=4e9))
     outbox.drop("full")
     faults.note("telemetry.build", "ValueError")
-    telemetry.attach(outbox=outbox, delivery=delivery, faults=faults, kill_switches=lambda: ["process"])
+    telemetry.attach(
+        outbox=outbox, delivery=delivery, faults=faults, kill_switches=lambda: ["process"],
+        lookups=lambda: {"fresh": 1, "miss": 0},
+    )  # fmt: skip
     made = decision(
         status=Status.UNCHECKED, would=Verdict(Disposition.LIMIT), missing={"hate.speech": Cause.ERROR}
     )
@@ -83,7 +86,6 @@ def everything(telemetry: Telemetry, decision: Any, policy: Any, event: Any) -> 
     stopped = decision()
     stopped.kill_switch = "process"
     telemetry.count(stopped, policy(), 0.002)
-    telemetry.count_cache("fresh")
     telemetry.count_failure("service", "timeout")
     delivery.close(1)
 
@@ -104,7 +106,6 @@ def test_names_kinds_units_and_attributes_are_those_of_the_catalogue(
         for point in data.data_points:
             assert set(point.attributes) == set(metric.attributes), metric.name
     assert {a for metric in METRICS for a in metric.attributes} == set(ATTRIBUTE_VALUES)
-    assert set(DROPS) == set(DROP_REASONS)
 
 
 def test_decisions_are_counted_by_surface_disposition_status_and_mode(
@@ -259,7 +260,7 @@ def test_switched_off_it_does_nothing(identity: Any, decision: Any, policy: Any)
     telemetry = Telemetry(identity, enabled=False)
     telemetry.start()
     telemetry.count(decision(), policy(), 0.001)
-    telemetry.count_cache("miss")
+    telemetry.count_failure("service", "timeout")
     assert telemetry.start_span("comments.create") is None
     assert telemetry.headers(None) == {}
     telemetry.end(None, None, policy())

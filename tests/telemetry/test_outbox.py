@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from spotsafe.core.faults import FaultCounter
+from spotsafe.core.records import MAX_EVENT_BYTES
 from spotsafe.telemetry.events import drops_record
 from spotsafe.telemetry.outbox import (
     LARGE_CONTENT,
     LEASE_SECONDS,
     MAX_AGE,
-    MAX_EVENT_BYTES,
     MAX_PENDING,
     WAKE_EVERY,
     Outbox,

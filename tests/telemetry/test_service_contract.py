@@ -10,6 +10,7 @@ import pytest
 
 from spotsafe.core.content import Content, Text
 from spotsafe.core.decision import Disposition, Effect, Reason, Verdict
+from spotsafe.core.records import MAX_EVENT_BYTES
 from spotsafe.core.signals import Cause
 from spotsafe.service.event_records import Refused, read_event
 from spotsafe.telemetry.events import (
@@ -20,7 +21,6 @@ from spotsafe.telemetry.events import (
     feedback_record,
     register_records,
 )
-from spotsafe.telemetry.outbox import MAX_EVENT_BYTES
 
 CONTEXT = {"text": "x" * 10_000, "number": 3, "share": 0.5, "flag": True, "tags": ["a", "b"], "huge": 10**400,
            "surrogate": "\ud800", "nothing": None}  # fmt: skip
