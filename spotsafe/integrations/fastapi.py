@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from spotsafe.core.errors import SurfaceBlocked, SurfaceHeld, missing_extra
-from spotsafe.integrations.problems import MEDIA_TYPE, problem_of
+from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, SurfaceBlocked, SurfaceHeld, missing_extra
+from spotsafe.integrations.problems import problem_of
 from spotsafe.integrations.routes import verify
 from spotsafe.integrations.streams import aopened, opened
 
@@ -87,4 +87,4 @@ def _answer(request: Request, error: Exception) -> Response:
     if not isinstance(error, (SurfaceBlocked, SurfaceHeld)):
         raise error
     problem = problem_of(error)
-    return Response(problem.json(), problem.status, media_type=MEDIA_TYPE)
+    return Response(problem.json(), problem.status, media_type=PROBLEM_MEDIA_TYPE)

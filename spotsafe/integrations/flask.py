@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spotsafe.core.errors import SurfaceBlocked, SurfaceHeld, missing_extra
-from spotsafe.integrations.problems import MEDIA_TYPE, problem_of
+from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, SurfaceBlocked, SurfaceHeld, missing_extra
+from spotsafe.integrations.problems import problem_of
 from spotsafe.integrations.routes import verify
 from spotsafe.integrations.streams import opened
 
@@ -56,4 +56,4 @@ def guard(app: Flask, *, on_hold: OnHold | None = None) -> None:
 
 def _answer(error: SurfaceBlocked | SurfaceHeld) -> Response:
     problem = problem_of(error)
-    return Response(problem.json(), problem.status, content_type=MEDIA_TYPE)
+    return Response(problem.json(), problem.status, content_type=PROBLEM_MEDIA_TYPE)

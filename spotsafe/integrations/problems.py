@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from spotsafe.core.errors import SurfaceBlocked, SurfaceHeld
-
-MEDIA_TYPE = "application/problem+json"
+from spotsafe.core.errors import PROBLEM_TYPE, SurfaceBlocked, SurfaceHeld
 
 BLOCKED_STATUS = 422
 """Understood, and refused as it is."""
@@ -38,7 +36,7 @@ def problem_of(refusal: SurfaceBlocked | SurfaceHeld) -> Problem:
     return Problem(
         status,
         {
-            "type": f"urn:spotsafe:problem:{slug}",
+            "type": PROBLEM_TYPE + slug,
             "title": title,
             "status": status,
             "detail": refusal.notice or title + ".",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from spotsafe.service.event_records import Event
 from spotsafe.service.tables import adoption
-from spotsafe.telemetry.adoption import ALIVE_SECONDS, AdoptionState, Key, Row
+from spotsafe.telemetry.adoption import ALIVE_SECONDS, AdoptionState, Key, Row, day_of
 
 _AT_ONCE = 500
 """Rows of one statement: 12 columns each stay below SQLite's 32,766 variables."""
@@ -69,7 +68,7 @@ def _row(found: Any) -> Row:
 def prune(connection: Connection, now: float, days: int) -> None:
     """Forget days before the last *days*, and processes not heard of for seven days with what they
     declare. A process that lives longer keeps what it declared at its start."""
-    first = datetime.fromtimestamp(max(0.0, now - days * 86_400.0), UTC).strftime("%Y-%m-%d")
+    first = day_of(now - days * 86_400.0)
     connection.execute(delete(adoption).where(adoption.c.day != "", adoption.c.day < first))
     processes = [dict(found) for found in connection.execute(_PROCESS_ROWS).mappings()]
     alive = {

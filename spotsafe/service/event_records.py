@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from spotsafe.core.receipts import HoldReason
-from spotsafe.core.records import EVENT_KINDS
+from spotsafe.core.records import EVENT_KINDS, FEEDBACK_VERDICTS
 
-FEEDBACK_VERDICTS = ("agree", "too_strict", "too_lax")
 WORD = 256
 """Longest identifier, name or label in characters."""
 MOST_ENTRIES = 500

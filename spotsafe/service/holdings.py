@@ -10,13 +10,14 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from spotsafe.core.receipts import HoldState
+from spotsafe.policy.surface import HoldPolicy
 from spotsafe.service.event_records import Event
 from spotsafe.service.tables import holds
 
 PENDING, RELEASED = HoldState.PENDING.value, HoldState.RELEASED.value
 REJECTED, EXPIRED = HoldState.REJECTED.value, HoldState.EXPIRED.value
-DEFAULT_TTL = 72 * 3600.0
-"""Seconds that a hold lasts whose event does not say: the manifests' default."""
+DEFAULT = HoldPolicy()
+"""What holds for an event that does not say: the manifests' default."""
 EXPIRY_NOTE = "released on expiry"
 
 
@@ -65,9 +66,9 @@ def row_for(event: Event, application: str, now: float) -> dict[str, Any] | None
         "digest": event.record.get("content", "")[:128],
         "item": event.record.get("item", "")[:128],
         "reason": hold.get("reason", "policy"),
-        "on_expiry": hold.get("on_expiry", "reject"),
+        "on_expiry": hold.get("on_expiry", DEFAULT.on_expiry),
         "created_at": event.at,
-        "expires": hold.get("expires", now + DEFAULT_TTL),
+        "expires": hold.get("expires", now + DEFAULT.ttl),
         "state": PENDING,
         "rules": json.dumps(rules),
     }

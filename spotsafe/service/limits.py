@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spotsafe.core.records import EVENTS_PER_REQUEST, MAX_EVENT_BYTES
+
 MIB = 1024 * 1024
 
 
@@ -29,8 +31,8 @@ class Limits(NamedTuple):
 
     text_characters: int = 200_000
     """Longest text part in code points."""
-    events_batch: int = 500
-    event_bytes: int = 32 * 1024
+    events_batch: int = EVENTS_PER_REQUEST
+    event_bytes: int = MAX_EVENT_BYTES
     """Largest stored event, as JSON."""
 
     detect_threads: int = 1

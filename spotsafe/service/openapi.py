@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from spotsafe._version import __version__
+from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE
 from spotsafe.core.labels import OPENAI_CATEGORIES
 from spotsafe.core.signals import Cause
-from spotsafe.service.problems import KINDS, OPENAI_PATH, PROBLEM_MEDIA_TYPE, TYPE_PREFIX
+from spotsafe.service.problems import KINDS, OPENAI_PATH
 
 _EVERYWHERE = ("misdirected", "overloaded", "internal")
 _WITH_KEY = ("unauthorized", "forbidden")
@@ -52,7 +53,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     by_status: dict[int, list[str]] = {}
     for kind in KINDS:
         if kind.slug in slugs:
-            by_status.setdefault(kind.status, []).append(f"{kind.title} (`{TYPE_PREFIX}{kind.slug}`).")
+            by_status.setdefault(kind.status, []).append(f"{kind.title} (`{PROBLEM_TYPE}{kind.slug}`).")
     for status, texts in by_status.items():
         content = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
         answer = {"description": " ".join(texts), "content": content}

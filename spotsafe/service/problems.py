@@ -13,11 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from spotsafe.core.errors import DetectorError
+from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, DetectorError
 from spotsafe.core.wire import WireError
 
-TYPE_PREFIX = "urn:spotsafe:problem:"
-PROBLEM_MEDIA_TYPE = "application/problem+json"
 OPENAI_PATH = "/v1/moderations"
 """The one route whose errors have OpenAI's shape."""
 
@@ -101,7 +99,7 @@ def problem_response(problem: Problem, *, path: str, request_id: str) -> Respons
 
 def _rfc9457(problem: Problem, request_id: str) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "type": TYPE_PREFIX + problem.kind.slug,
+        "type": PROBLEM_TYPE + problem.kind.slug,
         "title": problem.kind.title,
         "status": problem.kind.status,
         "detail": problem.detail,

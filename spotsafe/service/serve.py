@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from starlette.applications import Starlette
 
-from spotsafe.core.errors import ConfigurationError, missing_extra
+from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.seams import Detector
 from spotsafe.service.app import create_app
 from spotsafe.service.background import NotifyingServer, bound, server_config, url_of
@@ -89,10 +89,8 @@ def is_loopback(host: str) -> bool:
 
 def local_engine() -> Detector:
     """The local engine, loaded. ConfigurationError with the install command where its extra is missing."""
-    try:
-        from spotsafe.detectors.local import engine
-    except ModuleNotFoundError:
-        raise missing_extra("local", "the local detection engine") from None
+    from spotsafe.detectors.local import engine
+
     found = engine()
     found.warm()
     return found

@@ -14,10 +14,11 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
+from spotsafe.core.errors import PROBLEM_TYPE
 from spotsafe.policy.load import load_text
 from spotsafe.service.app import ROUTES
 from spotsafe.service.openapi import openapi
-from spotsafe.service.problems import KINDS, TYPE_PREFIX
+from spotsafe.service.problems import KINDS
 
 MANIFEST = """
 spotsafe: 1
@@ -96,7 +97,7 @@ def test_the_document_describes_exactly_the_routes() -> None:
 def test_every_problem_is_documented_somewhere() -> None:
     """Each kind of problem appears in some operation's answers."""
     text = json.dumps(openapi())
-    assert [kind.slug for kind in KINDS if f"`{TYPE_PREFIX}{kind.slug}`" not in text] == []
+    assert [kind.slug for kind in KINDS if f"`{PROBLEM_TYPE}{kind.slug}`" not in text] == []
 
 
 def test_references_in_the_document_resolve() -> None:
