@@ -130,7 +130,10 @@ class FakeDetector:
             lines = [line for line in self._script if _contains(part, line.text)]
             for label in request.labels:
                 said = self._said(label, part, lines)
-                (missing if isinstance(said, Missing) else scores).append(said)  # type: ignore[arg-type]
+                if isinstance(said, Missing):
+                    missing.append(said)
+                else:
+                    scores.append(said)
         return Signals(scores, missing, f"{self.id} {self.version}")
 
     def _said(self, label: str, part: Part, lines: Sequence[_Line]) -> Signal | Missing:

@@ -10,6 +10,8 @@ from io import BufferedIOBase
 from threading import Event
 from typing import Any, NamedTuple
 
+from spotsafe.core.errors import PROBLEM_TYPE
+
 FLOOD_BYTES = 64 * 2**20
 DRIP_SECONDS = 0.02
 
@@ -150,7 +152,7 @@ def _each(**fields: Any) -> Callable[[dict[str, Any]], Any]:
 def _status(status: int, *, named: bool = False) -> Act:
     def act(fault: Fault, answer: dict[str, Any], connection: Connection) -> bool:
         headers = [f"retry-after: {fault.seconds:g}"] if named and fault.seconds is not None else []
-        problem = {"type": "urn:spotsafe:problem:scripted", "title": "Scripted", "status": status}
+        problem = {"type": f"{PROBLEM_TYPE}scripted", "title": "Scripted", "status": status}
         connection.send(_response(status, json.dumps(problem).encode(), *headers))
         return True
 

@@ -19,16 +19,15 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from spotsafe.core.content import Part
+from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE
 from spotsafe.core.labels import LABELS
+from spotsafe.core.records import EVENTS_PER_REQUEST
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
 from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, WireError, decode_detect, encode_answer
 from spotsafe.testing.faults import FAULTS, Connection, Fault
 
 __all__ = ["FakeService", "Fault"]
-
-MOST_EVENTS = 500
-"""Events in one batch, as the real service takes them."""
 
 PATIENCE = 30.0
 """Seconds after which a fault that waits gives up by itself, so that no test leaves a thread behind."""
@@ -273,8 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self, body: Any) -> None:
         events = body.get("events") if isinstance(body, dict) else None
-        if not isinstance(events, list) or len(events) > MOST_EVENTS:
-            self._invalid(WireError("/events", f"must be an array of at most {MOST_EVENTS}"))
+        if not isinstance(events, list) or len(events) > EVENTS_PER_REQUEST:
+            self._invalid(WireError("/events", f"must be an array of at most {EVENTS_PER_REQUEST}"))
             return
         for index, event in enumerate(events):
             if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
@@ -319,12 +318,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _problem(
         self, status: int, slug: str, title: str, detail: str = "", at: WireError | None = None
     ) -> None:
-        document = {"type": f"urn:spotsafe:problem:{slug}", "title": title, "status": status}
+        document = {"type": PROBLEM_TYPE + slug, "title": title, "status": status}
         if detail:
             document["detail"] = detail
         if at is not None:
             document["pointer"] = at.pointer
-        self._json(status, document, "application/problem+json")
+        self._json(status, document, PROBLEM_MEDIA_TYPE)
 
     def log_message(self, *args: object) -> None:
         """Silent: requests carry content."""
