@@ -36,6 +36,13 @@ class Flights:
             flight.set_running_or_notify_cancel()  # from here on a waiter's cancellation has no effect
             return flight, True
 
+    def forget(self, key: bytes, flight: Flight) -> None:
+        """Let the next caller lead anew: a flight that outlived somebody's deadline may never land, since
+        an event loop can be closed under its leader. Who waits for it still waits."""
+        with self._lock:
+            if self._open.get(key) is flight:
+                del self._open[key]
+
     def land(self, key: bytes, flight: Flight, reply: Reply | None) -> None:
         """Give everyone who waits the same *reply*; None lets one of them lead anew."""
         with self._lock:

@@ -26,6 +26,10 @@ from spotsafe.guard.steps import Failed
 MOST_ANSWER = 8 * 1024 * 1024
 """Bytes of an answer; a longer one is malformed."""
 
+LEAST_ANSWER, ANSWER_PER_BYTE = 256 * 1024, 64
+"""An answer may have 64 bytes for each byte that was asked about (a place of evidence takes 42), and 256 KiB
+in any case: reading more than a question can be worth would take longer than its deadline."""
+
 KEEP_ALIVE = 30.0
 CONNECTIONS = 32
 
@@ -106,19 +110,20 @@ class Exchange:
             if self._given is not None:
                 response = self._given.handle_request(self._httpx(method, path, body, timeout, headers))
                 return _answer(response.status_code, response.headers.raw, b"".join(response.stream))
-            return self._post(self._request(method, path, body, timeout, headers, sync=True))
+            request = self._request(method, path, body, timeout, headers, sync=True)
+            return self._post(request, _most_answer(body))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:
             return Failed(Failure.CONNECT)
 
-    def _post(self, request: httpcore.Request) -> Answer | Failed:
+    def _post(self, request: httpcore.Request, most: int) -> Answer | Failed:
         response = self._pool().handle_request(request)
         pieces, size = [], 0
         try:
             for piece in response.iter_stream():
                 size += len(piece)
-                if size > MOST_ANSWER:
+                if size > most:
                     return Failed(Failure.MALFORMED)
                 if self._monotonic() > self._until.end:
                     return Failed(Failure.TIMEOUT)
@@ -145,19 +150,20 @@ class Exchange:
                     request = self._httpx(method, path, body, timeout, headers)
                     response = await self._given.handle_async_request(request)
                     return _answer(response.status_code, response.headers.raw, await response.aread())
-                return await self._apost(self._request(method, path, body, timeout, headers, sync=False))
+                asked = self._request(method, path, body, timeout, headers, sync=False)
+                return await self._apost(asked, _most_answer(body))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:
             return Failed(Failure.CONNECT)
 
-    async def _apost(self, request: httpcore.Request) -> Answer | Failed:
+    async def _apost(self, request: httpcore.Request, most: int) -> Answer | Failed:
         response = await (await self._apool()).handle_async_request(request)
         pieces, size = [], 0
         try:
             async for piece in response.aiter_stream():
                 size += len(piece)
-                if size > MOST_ANSWER:
+                if size > most:
                     return Failed(Failure.MALFORMED)
                 pieces.append(piece)
         finally:
@@ -246,6 +252,11 @@ async def _closed_with_its_loop(pool: httpcore.AsyncConnectionPool) -> AsyncGene
         yield
     finally:
         await pool.aclose()
+
+
+def _most_answer(body: bytes) -> int:
+    """Bytes that an answer to *body* may have; what is asked without a body may be a list of anything."""
+    return min(MOST_ANSWER, LEAST_ANSWER + ANSWER_PER_BYTE * len(body)) if body else MOST_ANSWER
 
 
 def _answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer | Failed:

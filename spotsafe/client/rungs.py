@@ -16,7 +16,7 @@ from spotsafe.client.remote import ServiceDetector
 from spotsafe.client.sources import INLINE_CHARACTERS, Source
 from spotsafe.client.workers import Workers
 from spotsafe.core.decision import Status
-from spotsafe.core.errors import DetectorError, Failure
+from spotsafe.core.errors import DetectorError, Failure, SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.signals import Signals
 from spotsafe.guard.attempts import attempts
@@ -146,6 +146,7 @@ class Rungs:
             try:
                 landed = flight.result(max(0.0, end - self._monotonic()))
             except TimeoutError:
+                self.flights.forget(key, flight)  # its leader may be gone with its event loop
                 return Failed(Failure.TIMEOUT)
             if landed is not None:
                 return landed
@@ -168,10 +169,9 @@ class Rungs:
         return self._send(question, source, step.timeout)
 
     def _send(self, question: Question, source: Source, timeout: float) -> Reply:
-        outcome: list[Signals] | Failed = Failed(Failure.INTERNAL)
         with contained("client.detect", self._faults):
-            outcome = self._detect(question, source, timeout)
-        return self._settled(question, source, outcome)
+            return self._settled(question, source, self._detect(question, source, timeout))
+        return Failed(Failure.INTERNAL)
 
     def _detect(self, question: Question, source: Source, timeout: float) -> list[Signals] | Failed:
         detector, request = source.detector, [question.request]
@@ -189,6 +189,11 @@ class Rungs:
             return future.result(timeout)
         except DetectorError as error:
             failed = Failed(error.failure, error.retry_after)
+        except SpotsafeError as error:  # a detector's own affairs are no message to the product
+            if self._faults.loud:
+                raise
+            self._faults.note("client.detect", type(error).__name__)
+            failed = Failed(Failure.INTERNAL)
         except TimeoutError:
             pass
         return failed
@@ -232,6 +237,7 @@ class Rungs:
                 async with asyncio.timeout(max(0.0, end - self._monotonic())):
                     landed = await asyncio.wrap_future(flight)
             except TimeoutError:
+                self.flights.forget(key, flight)  # its leader may be gone with its event loop
                 return Failed(Failure.TIMEOUT)
             if landed is not None:
                 return landed
@@ -262,10 +268,9 @@ class Rungs:
         return await self._asend(question, source, step.timeout)
 
     async def _asend(self, question: Question, source: Source, timeout: float) -> Reply:
-        outcome: list[Signals] | Failed = Failed(Failure.INTERNAL)
         with contained("client.detect", self._faults):
-            outcome = await self._adetect(question, source, timeout)
-        return self._settled(question, source, outcome)
+            return self._settled(question, source, await self._adetect(question, source, timeout))
+        return Failed(Failure.INTERNAL)
 
     async def _adetect(self, question: Question, source: Source, timeout: float) -> list[Signals] | Failed:
         detector, request = source.detector, [question.request]
@@ -286,6 +291,11 @@ class Rungs:
                 return await asyncio.wrap_future(future)
         except DetectorError as error:
             failed = Failed(error.failure, error.retry_after)
+        except SpotsafeError as error:  # a detector's own affairs are no message to the product
+            if self._faults.loud:
+                raise
+            self._faults.note("client.detect", type(error).__name__)
+            failed = Failed(Failure.INTERNAL)
         except TimeoutError:
             pass
         return failed

@@ -103,12 +103,12 @@ class Signals:
 
     @property
     def peaks(self) -> Mapping[str, float]:
-        """Each scored label's maximum over the parts; built once. What is not a number counts as 1: a
-        detector that is out of its mind has not found the content clean."""
+        """Each scored label's maximum over the parts; built once. What is no number from 0 to 1 counts as
+        1: a detector that is out of its mind has not found the content clean."""
         if self._peaks is None:
             peaks: dict[str, float] = {}
             for signal in self.scores:
-                score = signal.score if signal.score == signal.score else 1.0
+                score = signal.score if 0.0 <= signal.score <= 1.0 else 1.0
                 if score >= peaks.get(signal.label, 0.0):
                     peaks[signal.label] = score
             self._peaks = peaks

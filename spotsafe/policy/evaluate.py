@@ -162,7 +162,7 @@ def _apply(
     firing = [
         signal
         for signal in signals.by_label.get(label, ())
-        if not signal.score < check.at  # what is not a number fires
+        if not 0.0 <= signal.score < check.at  # what is no score at all fires
         and (not parts or reads(parts, signal.part))
     ]
     causes = () if firing else _causes(missing, parts)
@@ -191,7 +191,9 @@ def _fired(
             if not then.effects and not then.disposition:
                 return (), ()
         else:
-            spans = [tuple(e for e in s.evidence if isinstance(e, Span)) for s in firing]
+            spans = [
+                tuple(e for e in s.evidence if isinstance(e, Span) and 0 <= e.start < e.end) for s in firing
+            ]
             edits = [Edit(s.part, found) for s, found in zip(firing, spans, strict=True) if found]
             if not edits:
                 then = then.without_spans()
@@ -199,7 +201,7 @@ def _fired(
                 len(found) != len(s.evidence) or not found for s, found in zip(firing, spans, strict=True)
             ):
                 then = Action(max(then.disposition, Disposition.HOLD), then.effects)
-    score = max(signal.score if signal.score == signal.score else 1.0 for signal in firing)
+    score = max(signal.score if 0.0 <= signal.score <= 1.0 else 1.0 for signal in firing)
     return [_reason(check, then, "score", score=score)], edits
 
 

@@ -160,10 +160,11 @@ def test_what_nobody_mentioned_is_not_clean(kit: SimpleNamespace) -> None:
     assert (nothing.action, nothing.status) == ("hold", Status.UNCHECKED)
 
 
-def test_a_score_that_is_no_number_fires(kit: SimpleNamespace) -> None:
-    """NaN is not below any threshold."""
+@pytest.mark.parametrize("score", [float("nan"), float("-inf"), -0.1, 1.1])
+def test_a_score_that_is_none_fires(kit: SimpleNamespace, score: float) -> None:
+    """What is no number from 0 to 1 is not below any threshold."""
     found = kit.policy({"rules": [rule("tone.toxic", 0.99, "hold")]})
-    verdict = evaluate(found, kit.scored(found, {"tone.toxic": float("nan")}), {}, 0.0)
+    verdict = evaluate(found, kit.scored(found, {"tone.toxic": score}), {}, 0.0)
     assert verdict.action == "hold"
     assert verdict.reasons[0].score == 1.0
 
@@ -351,6 +352,9 @@ def redacting(kit: SimpleNamespace, then: Any = ("redact", "review")) -> Any:
         ([(Box(0, 0, 1, 1),)], "hold", {"review"}, 0),
         ([(Span(0, 3),), ()], "hold", {"redact", "review"}, 1),
         ([(Span(0, 3), Box(0, 0, 1, 1))], "hold", {"redact", "review"}, 1),
+        ([(Span(2, 2),)], "hold", {"review"}, 0),
+        ([(Span(0, 3), Span(4, 4))], "hold", {"redact", "review"}, 1),
+        ([(Span(0, 3), Span(-3, -1))], "hold", {"redact", "review"}, 1),
     ],
 )
 def test_redact_needs_text_spans(
