@@ -23,8 +23,10 @@ def filled(known: Signals, extra: Signals, parts: Sequence[str]) -> tuple[Signal
         if entry.cause.is_failure
         for part in ((entry.part,) if entry.part else parts)
     }
+    named = {(entry.label, entry.part) for entry in known.missing if entry.cause.is_failure}
     for signal in known.scores:
-        failed.pop((signal.label, signal.part), None)
+        if (signal.label, signal.part) not in named:  # else its score was in doubt, and stays so
+            failed.pop((signal.label, signal.part), None)
     taken = tuple(s for s in extra.scores if (s.label, s.part) in failed)
     if not taken:
         return known, False

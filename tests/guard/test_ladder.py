@@ -155,6 +155,18 @@ def test_filling_keeps_everything_that_was_known(known: Signals, extra: Signals)
     assert failing(whole) == failing(known) - {(s.label, s.part) for s in extra.scores}
 
 
+def test_a_score_whose_label_failed_on_the_same_part_stays_in_doubt() -> None:
+    """A lower rung's score joins it, and does not make it whole where there is none."""
+    doubted = Signals([Signal("hate.speech", 0.01, "body")], [
+        Missing("hate.speech", "body", Cause.ERROR), Missing("violence.threat", "body", Cause.ERROR),
+    ])  # fmt: skip
+    other = Signals([Signal("violence.threat", 0.0, "body")])
+    whole, _ = filled(doubted, other, ["body"])
+    assert Missing("hate.speech", "body", Cause.ERROR) in whole.missing
+    whole, _ = filled(doubted, Signals([Signal("hate.speech", 0.9, "body"), *other.scores]), ["body"])
+    assert whole.score("hate.speech") == 0.9
+
+
 def test_what_the_primary_never_gives_does_not_fail_with_it() -> None:
     """A label known to be beyond the primary stays unsupported in an outage; the others failed."""
     outcome, _ = climb(Failed(Failure.CONNECT), fallback=NOTHING, beyond=frozenset({"hate.speech"}))
