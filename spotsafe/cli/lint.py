@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return 2
     warnings = list(policies.warnings)
     if not args.no_detector:
-        warnings.extend(_coverage(policies, out))
+        warnings.extend(_reach(policies, out))
     out.json({"faults": [], "warnings": [warning._asdict() for warning in warnings]})
     for warning in warnings:
         _show(out, warning, "warn")
@@ -52,14 +52,14 @@ def _show(out: Output, fault: Fault, style: str) -> None:
         out.line(f"    {fault.hint}", "dim")
 
 
-def _coverage(policies: PolicySet, out: Output) -> list[Fault]:
+def _reach(policies: PolicySet, out: Output) -> list[Fault]:
     """What the local engine cannot give; nothing where it is not installed."""
     from spotsafe.detectors.local import engine
-    from spotsafe.policy.coverage import coverage_warnings
+    from spotsafe.policy.reach import reach_warnings
 
     try:
         capabilities = engine().capabilities()
     except ConfigurationError:
         out.line("the local engine is not installed: labels and languages were not compared", "dim")
         return []
-    return coverage_warnings(policies, capabilities)
+    return reach_warnings(policies, capabilities)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from spotsafe.core.content import LATER_KINDS
 from spotsafe.core.decision import Mode
 from spotsafe.core.errors import Fault
-from spotsafe.policy.document import Path, shown
-from spotsafe.policy.fields import nearest
+from spotsafe.policy.document import Path
 from spotsafe.policy.layers import Baseline, Layer, failure_action, failure_stated
 from spotsafe.policy.model import RuleModel, SurfaceModel
 from spotsafe.policy.surface import Rule, SurfacePolicy
+from spotsafe.policy.wording import first_few, nearest, shown
 
 
 def advise(
@@ -47,8 +48,7 @@ def _failures(layer: Layer, baseline: Baseline, policy: SurfacePolicy) -> Iterab
             if own is not None and not own.covers(base):
                 weaker.append(label)
         if weaker:
-            shortened = ", ".join(weaker[:3]) + (f" and {len(weaker) - 3} more" if len(weaker) > 3 else "")
-            message = f"{baseline.name} is stricter than this for {shortened}"
+            message = f"{baseline.name} is stricter than this for {first_few(weaker)}"
             hint = "the stricter of both counts; a baseline's rule is loosened by a waiver alone"
             yield layer.document.fault((*layer.path, "on_failure", key), message, hint)
 
@@ -61,7 +61,7 @@ def _service(layer: Layer, surface: SurfaceModel, services: Sequence[str]) -> It
 
 
 def _media(layer: Layer, surface: SurfaceModel) -> Iterable[Fault]:
-    media = [key for key, part in surface.content.items() if part.type in ("audio", "video")]
+    media = [key for key, part in surface.content.items() if part.type in LATER_KINDS]
     if media and surface.deadline is not None and surface.deadline != float("inf"):
         message = f"the deadline is async: {shown(media[0])} is never checked inside a request"
         hint = "write deadline: async, so that readers of the manifest see it"

@@ -11,13 +11,14 @@ from spotsafe.policy.advice import advise
 from spotsafe.policy.chains import baseline_layer, known_baselines, resolve, shipped_layers
 from spotsafe.policy.compile import compile_surface
 from spotsafe.policy.consistency import check_layer, check_surface
-from spotsafe.policy.document import Document, Path, read_document, shown
+from spotsafe.policy.document import Document, Path, read_document
 from spotsafe.policy.examples import examples_of
-from spotsafe.policy.faults import validated
 from spotsafe.policy.layers import FLOOR, Baseline, Layer
 from spotsafe.policy.model import ManifestModel, PlatformModel, SurfaceModel, WaiverModel
 from spotsafe.policy.surface import Example, PolicySet, SurfacePolicy, Waiver
+from spotsafe.policy.validation import validated
 from spotsafe.policy.waivers import check_waivers, requested_waivers
+from spotsafe.policy.wording import shown
 
 
 class Declared(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from spotsafe.policy.cel_syntax import Call, CelError, Listed, Literal, Name, Node, Operation
+from spotsafe.policy.wording import nearest, shown
 
 TYPES = {"string": "string", "int": "int", "double": "double", "bool": "bool", "strings": "list(string)"}
 """Context types as types of CEL."""
@@ -33,21 +33,23 @@ def type_of(node: Node, names: Mapping[str, str]) -> str:
 
 def names_in(node: Node) -> tuple[str, ...]:
     """The context fields that *node* reads, without repeats, in order of appearance."""
-    if isinstance(node, Name):
-        return (node.name,)
-    inner: tuple[Node, ...] = ()
-    if isinstance(node, Listed):
-        inner = node.items
-    elif isinstance(node, Operation):
-        inner = node.operands
-    elif isinstance(node, Call):
-        inner = node.arguments
-    return tuple(dict.fromkeys(name for entry in inner for name in names_in(entry)))
+    return tuple(dict.fromkeys(found.name for found in _nodes(node) if isinstance(found, Name)))
 
 
 def patterns_in(node: Node) -> tuple[Literal, ...]:
     """The regular expressions given to ``matches`` in *node*."""
-    found: list[Literal] = []
+    calls = (found for found in _nodes(node) if isinstance(found, Call) and found.function == "matches")
+    return tuple(
+        pattern
+        for call in calls
+        for pattern in call.arguments[1:2]
+        if len(call.arguments) == 2 and isinstance(pattern, Literal)
+    )
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    """*node* and everything in it, in order of appearance."""
+    yield node
     inner: tuple[Node, ...] = ()
     if isinstance(node, Listed):
         inner = node.items
@@ -55,21 +57,16 @@ def patterns_in(node: Node) -> tuple[Literal, ...]:
         inner = node.operands
     elif isinstance(node, Call):
         inner = node.arguments
-        if node.function == "matches" and len(inner) == 2 and isinstance(inner[1], Literal):
-            found.append(inner[1])
-    return (*found, *(literal for entry in inner for literal in patterns_in(entry)))
+    for entry in inner:
+        yield from _nodes(entry)
 
 
 def _name(node: Name, names: Mapping[str, str]) -> str:
     if node.name in names:
         return names[node.name]
-    close = get_close_matches(node.name, list(names), n=1, cutoff=0.6)
-    if close:
-        hint = f"did you mean {close[0]!r}?"
-    else:
-        hint = f"declared are {', '.join(names)}" if names else "declare it under 'context'"
-    shown = node.name if len(node.name) <= 40 else node.name[:39] + "…"
-    raise CelError(node.offset, f"the context has no field {shown!r}", hint)
+    known = f"declared are {', '.join(names)}" if names else "declare it under 'context'"
+    hint = nearest(node.name, list(names)) or known
+    raise CelError(node.offset, f"the context has no field {shown(node.name)}", hint)
 
 
 def _listed(node: Listed, names: Mapping[str, str]) -> str:

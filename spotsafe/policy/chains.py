@@ -8,10 +8,10 @@ from importlib.resources import files
 
 from spotsafe.core.errors import Fault, ManifestError
 from spotsafe.policy.document import Document, Path, read_document
-from spotsafe.policy.faults import validated
-from spotsafe.policy.fields import nearest
 from spotsafe.policy.layers import FLOOR, Baseline, Layer
 from spotsafe.policy.model import BaselineModel
+from spotsafe.policy.validation import validated
+from spotsafe.policy.wording import nearest
 
 SHIPPED = ("floor", "public-ugc", "private-messages", "collaborative", "ai-assistant", "minors")
 """The baselines that come with the package, in the order in which documents list them."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from spotsafe.core.content import LATER_KINDS
 from spotsafe.core.decision import Mode
 from spotsafe.core.labels import LABELS, expand
 from spotsafe.policy.durations import ASYNC, format_duration
@@ -14,6 +15,7 @@ from spotsafe.policy.layers import (
     REACH_CAUSES,
     Baseline,
     Layer,
+    context_fields,
     decided,
     failure_action,
     mode_of,
@@ -27,7 +29,6 @@ from spotsafe.policy.ratchet import DIRECTIONS, merge
 from spotsafe.policy.surface import (
     Check,
     Condition,
-    ContextField,
     HoldPolicy,
     Origin,
     PartSpec,
@@ -152,7 +153,7 @@ def _merged(
     mode, canary = mode_of(None) if surface is None else layers[-1].mode
     content = merge("content", [_parts(layer) for layer in layers])
     deadline = _effective("deadline", layers, surface)
-    if any(part.kind in ("audio", "video") for part in content.values()):
+    if any(part.kind in LATER_KINDS for part in content.values()):
         deadline = ASYNC
     return {
         "name": name,
@@ -161,7 +162,7 @@ def _merged(
         "direction": "input" if surface is None else surface.direction,
         "audience": (surface.audience if surface is not None else None) or baseline.audiences[0],
         "content": content,
-        "context": _context(surface),
+        "context": {} if surface is None else context_fields(surface),
         "languages": merge("languages", [layer.model.languages for layer in layers]),
         "mode": mode,
         "canary": canary,
@@ -213,11 +214,6 @@ def _parts(layer: Layer) -> dict[str, PartSpec]:
         key: PartSpec(part.type, part.optional, tuple(key.split(".")))
         for key, part in layer.model.content.items()
     }
-
-
-def _context(surface: SurfaceModel | None) -> dict[str, ContextField]:
-    fields = {} if surface is None else surface.context
-    return {name: ContextField(field.type, field.record) for name, field in fields.items()}
 
 
 def _indexes(checks: Sequence[Check], content: Mapping[str, PartSpec]) -> dict[str, Any]:

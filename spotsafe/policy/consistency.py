@@ -7,11 +7,11 @@ from typing import Any
 from spotsafe.core.errors import Fault
 from spotsafe.policy.cel_syntax import CelError
 from spotsafe.policy.conditions import compile_condition
-from spotsafe.policy.document import Path, shown
-from spotsafe.policy.fields import nearest
-from spotsafe.policy.layers import Baseline, Layer
+from spotsafe.policy.document import Path
+from spotsafe.policy.layers import Baseline, Layer, context_fields
 from spotsafe.policy.model import ExampleModel, SurfaceModel
-from spotsafe.policy.surface import Condition, ContextField, SurfacePolicy
+from spotsafe.policy.surface import Condition, SurfacePolicy
+from spotsafe.policy.wording import nearest, shown
 
 
 def check_layer(layer: Layer, baseline: Baseline | None, faults: list[Fault]) -> dict[str, Condition]:
@@ -89,7 +89,7 @@ def _check_when(
         faults.append(layer.document.fault((*path, "when"), message, "state the rule in the surface"))
         conditions[text] = _never_told
         return
-    fields = {name: ContextField(field.type, field.record) for name, field in layer.model.context.items()}
+    fields = context_fields(layer.model)
     if any(name not in fields for name in _written(layer, "context", dict)):
         conditions[text] = _never_told  # the context itself has faults: types are not known
         return

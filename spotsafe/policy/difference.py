@@ -16,6 +16,7 @@ from spotsafe.policy.durations import ASYNC
 from spotsafe.policy.explain import mode_words
 from spotsafe.policy.ratchet import DIRECTIONS, own_value
 from spotsafe.policy.surface import Check, PolicySet, SurfacePolicy
+from spotsafe.policy.wording import first_few
 
 STRICTER, LAXER, CHANGED = "stricter", "laxer", "changed"
 
@@ -115,8 +116,9 @@ def _missing(name: str, old: SurfacePolicy, new: SurfacePolicy, now: float) -> I
                 merged.setdefault((cause, one, other), []).append(label)
     for (cause, one, other), labels in merged.items():
         direction = STRICTER if other.covers(one) else LAXER if one.covers(other) else CHANGED
-        shortened = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
-        yield Change(name, f"{cause}: {shortened}", direction, " + ".join(one.words), " + ".join(other.words))
+        yield Change(
+            name, f"{cause}: {first_few(labels)}", direction, " + ".join(one.words), " + ".join(other.words)
+        )
 
 
 def _answers(policy: SurfacePolicy, now: float) -> Mapping[str, dict[str, Action]]:

@@ -14,6 +14,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from spotsafe.core.errors import Fault
+from spotsafe.policy.wording import shown
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20
@@ -97,23 +98,19 @@ for _tag, _pattern, _first in (
 class Document:
     """One parsed file: *data* as plain dict, list, str, int, float, bool and None, with marks."""
 
-    __slots__ = ("_kept", "_keys", "_values", "data", "file")
+    __slots__ = ("_keys", "_values", "data", "file", "kept")
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.data: Any = None
         self._values: dict[Path, tuple[int, int]] = {(): (1, 1)}
         self._keys: dict[Path, tuple[int, int]] = {}
-        self._kept: dict[Path, list[int]] = {}
-
-    @property
-    def kept(self) -> dict[Path, list[int]]:
+        self.kept: dict[Path, list[int]] = {}
         """For lists from which faulty entries were left out: the original indexes of those left."""
-        return self._kept
 
     def entry(self, path: Path, index: int) -> Path:
         """The path of the *index*-th entry of the list at *path* that was readable."""
-        kept = self._kept.get(path)
+        kept = self.kept.get(path)
         return (*path, index if kept is None else kept[index])
 
     def place(self, path: Path, *, key: bool = False) -> tuple[int, int]:
@@ -125,10 +122,6 @@ class Document:
                 return marks[path]
             path = path[:-1]
         return self._values[()]
-
-    def has(self, path: Path) -> bool:
-        """Whether a value was written at *path*."""
-        return path in self._values
 
     def fault(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> Fault:
         """A fault at *path*."""
@@ -186,12 +179,6 @@ def scalar(tag: str, text: str) -> str | int | float | bool | None:
     if tag in (_INT, _FLOAT):
         return float(text)
     return text
-
-
-def shown(key: str) -> str:
-    """A key as errors quote it: cut, and with nothing unprintable."""
-    cut = key if len(key) <= 40 else key[:39] + "…"
-    return repr(cut)
 
 
 def read_document(file: str, raw: str | bytes, faults: list[Fault]) -> Document | None:

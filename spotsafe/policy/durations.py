@@ -7,11 +7,12 @@ import re
 from datetime import UTC, datetime
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION_PATTERN = r"^(0|[0-9]+(\.[0-9]+)?(ms|s|m|h|d))$"
+_UNIT = "|".join(UNITS)
+DURATION_PATTERN = rf"^(0|[0-9]+(\.[0-9]+)?({_UNIT}))$"
 ASYNC = math.inf
 """The deadline of a surface whose check never runs inside a request."""
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)")
+_DURATION = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)({_UNIT})")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|\+00:00)")
 
 

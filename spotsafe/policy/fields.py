@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from spotsafe.core.labels import LABELS, matching
 from spotsafe.policy.actions import ACTION_WORDS, Action, action
 from spotsafe.policy.durations import ASYNC, DURATION_PATTERN, parse_duration, parse_instant
+from spotsafe.policy.wording import nearest
 
 SURFACE_NAME = r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$"
 RULE_ID = r"^[a-z0-9][a-z0-9_-]*$"
@@ -20,12 +20,6 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 def problem(message: str, hint: str) -> PydanticCustomError:
     """An error whose *message* and *hint* end up in a fault."""
     return PydanticCustomError("manifest", "{message}", {"message": message, "hint": hint})
-
-
-def nearest(word: object, known: list[str]) -> str:
-    """``did you mean 'x'?`` or an empty string."""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _duration(value: object) -> float:

@@ -11,6 +11,7 @@ from spotsafe.core.signals import Cause
 from spotsafe.policy.actions import ALLOW, HOLD, Action, strictest
 from spotsafe.policy.document import Document, Path
 from spotsafe.policy.model import BaselineModel, IfMissing, LayerModel, RuleModel, SurfaceModel
+from spotsafe.policy.surface import ContextField
 
 FLOOR = "baseline/floor"
 
@@ -145,6 +146,11 @@ def stated(layers: Sequence[Layer], field: str) -> list[object]:
         if value is not None:
             found.append(value)
     return found
+
+
+def context_fields(surface: SurfaceModel) -> dict[str, ContextField]:
+    """The context that *surface* declares, by field."""
+    return {name: ContextField(field.type, field.record) for name, field in surface.context.items()}
 
 
 def own_surface(layers: Sequence[Layer]) -> SurfaceModel | None:

@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from spotsafe.core.content import DIRECTIONS, KINDS
+from spotsafe.core.signals import Cause
 from spotsafe.policy.fields import (
     ACTION_SCHEMA,
     LANGUAGE,
@@ -36,6 +38,7 @@ from spotsafe.policy.fields import (
 from spotsafe.policy.surface import CONTEXT_TYPES
 
 Audience = Literal["public", "group", "private", "minors"]
+_CAUSES = tuple(cause.value for cause in Cause)
 
 
 def _short(value: Any, key: str) -> Any:
@@ -80,7 +83,7 @@ class PartModel(Shortened):
 
     short_key: ClassVar[str] = "type"
 
-    type: Literal["text", "image", "audio", "video"]
+    type: Literal[KINDS]  # type: ignore[valid-type]  # one source for the words
     """What kind of content it is. Audio and video are never checked inside a request: they make the
     surface's deadline `async`."""
     optional: bool = False
@@ -185,12 +188,7 @@ class ExampleModel(BaseModel):
     """The expected disposition and effects: an action word, or a list."""
     scores: dict[LabelPattern, Annotated[float, Field(ge=0, le=1)]] | None = None
     """Scripted scores by label; labels not named score 0 and no detector is asked."""
-    missing: (
-        dict[
-            LabelPattern, Literal["unsupported", "language", "modality", "size", "timeout", "error", "stale"]
-        ]
-        | None
-    ) = None
+    missing: dict[LabelPattern, Literal[_CAUSES]] | None = None  # type: ignore[valid-type]  # as above
     """Scripted gaps: label to cause."""
     context: dict[str, Any] = {}
     """Values of the declared context fields."""
@@ -248,7 +246,7 @@ class SurfaceModel(LayerModel):
 
     extends: str | None = None
     """A baseline for this surface alone, instead of the manifest's."""
-    direction: Literal["input", "output", "both", "tool"] = "input"
+    direction: Literal[DIRECTIONS] = "input"  # type: ignore[valid-type]  # as above
     """Whether content comes from people, goes to them, both, or passes between programs."""
     audience: Audience | None = None
     """Who sees it. The baseline says which it admits; default: the first of those."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spotsafe.core.content import Content
-from spotsafe.core.decision import Edit, Reason, Verdict
+from spotsafe.core.decision import MASK, Edit, Reason, Verdict
 from spotsafe.core.signals import Span
 
-MASK = "█"
 REMOVED = "[removed]"
 LONG = 40
 """Runs up to this many characters are masked one by one; longer ones are replaced by one mark."""

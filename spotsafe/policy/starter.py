@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from spotsafe.core.errors import ConfigurationError
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*")
+from spotsafe.policy.fields import SURFACE_NAME
 
 AUDIENCES = {
     "floor": "public",
@@ -21,7 +20,7 @@ AUDIENCES = {
 
 def starter_manifest(surface: str, *, baseline: str, team: str, owner: str) -> str:
     """The text of a manifest for *surface*. ConfigurationError where the name cannot be one."""
-    if _NAME.fullmatch(surface) is None:
+    if re.fullmatch(SURFACE_NAME, surface) is None:
         raise ConfigurationError(
             f"{surface[:60]!r} cannot be a surface: use lower-case words joined by dots, e.g. comments.create"
         )

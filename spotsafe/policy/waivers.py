@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from spotsafe.core.errors import Fault
-from spotsafe.policy.document import Document, Path, shown
+from spotsafe.policy.document import Document, Path
 from spotsafe.policy.durations import format_instant
-from spotsafe.policy.fields import nearest
 from spotsafe.policy.layers import Baseline
 from spotsafe.policy.model import WaiverModel
 from spotsafe.policy.surface import Waiver
+from spotsafe.policy.wording import nearest, shown
 
 WARN_AHEAD = 30 * 86_400.0
 """Seconds before its end from which a waiver is warned of."""

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotsafe.core.content import Content, Image, Text
-from spotsafe.core.decision import Disposition, Edit, Effect, Reason, Status, Verdict
+from spotsafe.core.decision import MASK, Disposition, Edit, Effect, Reason, Status, Verdict
 from spotsafe.core.signals import Span
-from spotsafe.policy.redact import MASK, REMOVED, apply_edits, join, merge_edits, merge_spans
+from spotsafe.policy.redact import REMOVED, apply_edits, join, merge_edits, merge_spans
 
 SPANS = st.lists(
     st.tuples(st.integers(-3, 60), st.integers(-3, 60)).map(lambda pair: Span(*sorted(pair))), max_size=8

@@ -17,12 +17,12 @@ from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, DetectRequest
 from spotsafe.core.signals import Cause, Signal, Signals
 from spotsafe.policy.chains import SHIPPED, baseline_text
-from spotsafe.policy.coverage import coverage_warnings, unsupported_labels
 from spotsafe.policy.difference import difference
 from spotsafe.policy.evaluate import evaluate
 from spotsafe.policy.examples import run_examples
 from spotsafe.policy.explain import explain, explain_verdict, parse_missing, parse_scores, scripted_signals
 from spotsafe.policy.load import builtin, load_text
+from spotsafe.policy.reach import reach_warnings, unsupported_labels
 from spotsafe.policy.reference import SECTIONS, render, undescribed
 from spotsafe.policy.schema import KINDS, schema
 from spotsafe.policy.starter import AUDIENCES, STARTER_WAIVERS, starter_manifest
@@ -218,7 +218,7 @@ def test_coverage_compares_with_what_a_detector_can_give(kit: SimpleNamespace) -
     }
     labels["tone.toxic"] = {"en": Calibration.UNCALIBRATED, "fi": Calibration.LEXICON}
     capabilities = Capabilities(labels)
-    messages = [warning.message for warning in coverage_warnings(found, capabilities)]
+    messages = [warning.message for warning in reach_warnings(found, capabilities)]
     assert [m for m in messages if "no detector here gives harass.stalking: a.b#s acts on everything" in m]
     assert [m for m in messages if "a.b#o never fires" in m]
     assert [m for m in messages if "blocks on tone.toxic" in m]

@@ -9,6 +9,7 @@ from spotsafe.core.errors import Fault
 from spotsafe.core.seams import Calibration, Capabilities
 from spotsafe.core.signals import Cause
 from spotsafe.policy.surface import PolicySet, Rule, SurfacePolicy
+from spotsafe.policy.wording import first_few
 
 
 def unsupported_labels(policy: SurfacePolicy, capabilities: Capabilities) -> tuple[str, ...]:
@@ -16,7 +17,7 @@ def unsupported_labels(policy: SurfacePolicy, capabilities: Capabilities) -> tup
     return tuple(label for label in policy.labels if label not in capabilities.labels)
 
 
-def coverage_warnings(policies: PolicySet, capabilities: Capabilities) -> list[Fault]:
+def reach_warnings(policies: PolicySet, capabilities: Capabilities) -> list[Fault]:
     """Warnings, at the rules of manifests, about gaps between *policies* and what a detector can do."""
     found: list[Fault] = []
     for policy in policies.surfaces.values():
@@ -66,6 +67,5 @@ def _language_gaps(policy: SurfacePolicy, capabilities: Capabilities) -> Iterabl
             label for label in policy.labels if capabilities.gap(label, "text", primary) is Cause.LANGUAGE
         ]
         if lost:
-            shortened = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-            message = f"{policy.name}: no detector here covers {language} for {shortened}"
+            message = f"{policy.name}: no detector here covers {language} for {first_few(lost)}"
             yield Fault(file, line, 1, message, "if_missing decides there; spotsafe explain shows how")

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from spotsafe.core.errors import Fault
-from spotsafe.policy.document import Document, Path, shown
-from spotsafe.policy.fields import nearest
+from spotsafe.policy.document import Document, Path
+from spotsafe.policy.wording import nearest, shown
 
 MAX_PRUNES = 8
 
