@@ -18,7 +18,6 @@ from spotsafe.telemetry.adoption_table import AdoptionTable, SurfaceRow, summari
 if TYPE_CHECKING:
     from spotsafe.cli.output import Output
 
-HELP = "show which surfaces are guarded, how, and what is not"
 TIMEOUT = 10.0
 MAX_ANSWER = 64 * 2**20
 UNLINKED = {

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from spotsafe.cli.output import Output
 from spotsafe.core.content import Content, Text
-from spotsafe.core.decision import Decision, Disposition
+from spotsafe.core.decision import Decision, Disposition, Reason
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.signals import Signal, Span
-
-HELP = "check one text against a surface and show why"
 
 SHOWN_FROM = 0.1
 """Scores below this are left out of the table (all are in the JSON)."""
@@ -27,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--manifests", type=Path, help="file or folder of manifests")
     parser.add_argument("--service", help="address of a service; without it the local engine checks")
-    parser.add_argument("--api-key", help="key of the service (or SPOTSAFE_API_KEY)")
+    parser.add_argument("--api-key", help="key of the service; better in $SPOTSAFE_API_KEY, which ps hides")
     parser.add_argument("--language", action="append", default=[], help="language of the text, e.g. de")
 
 
@@ -41,12 +40,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
     client = Client(
         manifests=args.manifests,
         service=args.service,
-        api_key=args.api_key,
+        api_key=args.api_key or os.environ.get("SPOTSAFE_API_KEY"),
         app="spotsafe-check",
         telemetry=False,
     )
     with client:
-        client.start()
         policy = client.policy(args.surface)
         part = next((name for name, spec in policy.content.items() if spec.kind == "text"), "text")
         content = Content([Text(text, part)], args.language)
@@ -86,15 +84,16 @@ def _places(signal: Signal, text: str) -> str:
     return ", ".join(f"{s.start}–{s.end} “{text[s.start : s.end]}”" for s in spans[:3]) or "–"
 
 
-def _because(reason: Any) -> str:
-    if reason.score is not None:
+def _because(reason: Reason) -> str:
+    if reason.score is not None and reason.threshold is not None:
         return f"{reason.score:.2f} ≥ {reason.threshold:.2f}"
     return f"{reason.trigger}: {reason.cause}"
 
 
-def _does(reason: Any) -> str:
-    words = [reason.disposition.word] if reason.disposition else []
-    return ", ".join([*words, *sorted(effect.value for effect in reason.effects)]) or "allow"
+def _does(reason: Reason) -> str:
+    from spotsafe.policy.actions import Action
+
+    return ", ".join(Action(reason.disposition, reason.effects).words)
 
 
 def _edited(decision: Decision) -> str | None:

@@ -19,8 +19,6 @@ from spotsafe.cli.output import Output
 if TYPE_CHECKING:
     from spotsafe.cli.demo_stage import Answer, Stage
 
-HELP = "run the main job on this machine, outage included"
-
 BEFORE, DURING, AFTER = "service up", "service down", "service back"
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import policies_of
 
-HELP = "show what gets stricter or laxer between two sets of manifests"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""

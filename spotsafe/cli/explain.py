@@ -11,8 +11,6 @@ from spotsafe.cli.output import Output
 from spotsafe.cli.sources import add_manifests, policies_of, surface_of
 from spotsafe.core.errors import ConfigurationError
 
-HELP = "show a surface's effective policy and where each rule comes from"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from spotsafe.cli.output import Output
     from spotsafe.client.http import Exchange
 
-HELP = "list, release or reject held content"
-
 TIMEOUT = 10.0
 COLUMNS = ("decision", "surface", "reason", "state", "expires", "note")
 _ACTS = {"release": HoldState.RELEASED, "reject": HoldState.REJECTED}
@@ -29,11 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("action", choices=("list", *_ACTS), help="what to do")
     parser.add_argument("decision", nargs="*", help="decision ids to release or reject")
-    parser.add_argument("--service", default=os.environ.get("SPOTSAFE_SERVICE"), help="the service's address")
-    parser.add_argument(
-        "--api-key", default=os.environ.get("SPOTSAFE_API_KEY"), help="a key with the scope admin"
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--service", metavar="URL", help="ask the central service (default: $SPOTSAFE_SERVICE)"
     )
-    parser.add_argument("--outbox", type=Path, help="the outbox file of a client without a service")
+    source.add_argument(
+        "--outbox", metavar="FILE", type=Path, help="the outbox file of a client without a service"
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="key with scope admin; better in $SPOTSAFE_API_KEY, which ps hides"
+    )
     parser.add_argument(
         "--state", choices=[state.value for state in HoldState], default="pending", help="which to list"
     )
@@ -42,13 +45,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """List or decide; 1 where a decision id was not pending. Raises ConfigurationError."""
-    if (args.service is None) == (args.outbox is None):
-        raise ConfigurationError("say where the holds are: --service URL (with --api-key), or --outbox FILE")
-    desk = _File(args.outbox) if args.outbox is not None else _Service(args.service, args.api_key)
+    desk = _desk(args)
     try:
         return _run(args, desk, out)
     finally:
         desk.close()
+
+
+def _desk(args: argparse.Namespace) -> _File | _Service:
+    if args.outbox is not None:
+        return _File(args.outbox)
+    service = args.service or os.environ.get("SPOTSAFE_SERVICE")
+    if not service:
+        raise ConfigurationError(
+            "name where to look: --service URL (or SPOTSAFE_SERVICE), or --outbox FILE of a client"
+        )
+    return _Service(service, args.api_key or os.environ.get("SPOTSAFE_API_KEY"))
 
 
 def _run(args: argparse.Namespace, desk: _File | _Service, out: Output) -> int:

@@ -9,16 +9,14 @@ from spotsafe.cli.output import Output
 from spotsafe.cli.sources import DEFAULT
 from spotsafe.core.errors import ConfigurationError
 
-HELP = "write a starter manifest for a surface"
-
-BASELINES = ("public-ugc", "private-messages", "collaborative", "ai-assistant", "minors", "floor")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
+    from spotsafe.policy.starter import AUDIENCES
+
     parser.add_argument("surface", help="the surface's name, e.g. comments.create")
     parser.add_argument(
-        "--baseline", choices=BASELINES, default="public-ugc", help="what it extends (public-ugc)"
+        "--baseline", choices=tuple(AUDIENCES), default="public-ugc", help="what it extends (public-ugc)"
     )
     parser.add_argument("--team", default="my-team", help="the team that owns it")
     parser.add_argument("--owner", default="my-team@example.com", help="whom to ask")

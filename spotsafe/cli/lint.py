@@ -12,8 +12,6 @@ from spotsafe.core.errors import ConfigurationError, Fault, ManifestError
 if TYPE_CHECKING:
     from spotsafe.policy.surface import PolicySet
 
-HELP = "check manifests and waivers, every fault at once"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""

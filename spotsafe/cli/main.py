@@ -9,7 +9,7 @@ from importlib import import_module
 
 from spotsafe._version import __version__
 from spotsafe.cli.output import Output
-from spotsafe.core.errors import ConfigurationError, ManifestError, SpotsafeError
+from spotsafe.core.errors import ManifestError, SpotsafeError
 
 COMMANDS = {
     "init": ("spotsafe.cli.init", "write a starter manifest for a surface"),
@@ -25,10 +25,11 @@ COMMANDS = {
     "holds": ("spotsafe.cli.holds", "list, release or reject held content"),
     "train": ("spotsafe.cli.train", "rebuild shipped weights from data"),
 }
-"""Command → module with ``HELP``, ``configure(parser)`` and ``run(args, out)``, and its one-line help."""
+"""Command → module with ``configure(parser)`` and ``run(args, out)``, and its one-line help: kept here, so
+that the help imports none of them."""
 
-FINE, FINDINGS, UNUSABLE = 0, 1, 2
-"""Exit codes: nothing to report, findings, input that cannot be used."""
+FINE, UNUSABLE = 0, 2
+"""Exit codes; 1, findings, is what commands return themselves."""
 
 
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ManifestError as error:
         out.json({"faults": [fault._asdict() for fault in error.faults]})
         out.error(str(error))
-    except (ConfigurationError, SpotsafeError) as error:
+    except SpotsafeError as error:
         out.json({"error": str(error)})
         out.error(f"spotsafe {args.command}: {error}")
     except BrokenPipeError:

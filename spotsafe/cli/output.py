@@ -36,10 +36,6 @@ class Output:
             width = None if self._out.isatty() else PIPE_WIDTH
             self._console = Console(file=self._out, width=width, highlight=False, emoji=False, markup=False)
 
-    @property
-    def is_terminal(self) -> bool:
-        return self._out.isatty()
-
     def json(self, document: Any) -> None:
         """The command's result as one JSON document; silent unless ``--json`` was given."""
         if self.as_json:

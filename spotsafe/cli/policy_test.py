@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from spotsafe.policy.examples import Detect
     from spotsafe.policy.surface import PolicySet
 
-HELP = "run the examples that manifests carry"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""

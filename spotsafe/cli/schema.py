@@ -7,14 +7,14 @@ import json
 
 from spotsafe.cli.output import Output
 
-HELP = "print the JSON Schema of manifests for editors"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
+    from spotsafe.policy.schema import KINDS
+
     parser.add_argument(
         "--kind",
-        choices=("manifest", "baseline", "platform"),
+        choices=tuple(KINDS),
         default="manifest",
         help="which kind of file (manifest)",
     )

@@ -10,14 +10,14 @@ from pathlib import Path
 from spotsafe.cli.output import Output
 from spotsafe.core.errors import ConfigurationError, missing_extra
 
-HELP = "run the central service"
-
 DEFAULT_PORT = 8080
 DEFAULT_DATA_DIR = Path("spotsafe-data")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
+    from spotsafe.service.keys import SCOPES
+
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; loopback only without keys"
     )
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     keys.add_argument(
         "--scope",
         action="append",
-        choices=("detect", "events", "admin"),
+        choices=SCOPES,
         help="what the new key may do; repeat it (detect and events where not given)",
     )
 

