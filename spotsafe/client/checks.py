@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from hashlib import sha256
 
 from spotsafe.client.holds import hold_terms, queued_hold
 from spotsafe.client.plans import Circumstances, Plan, Result, ask, course, judge, memo_key, nothing_known
@@ -80,8 +79,9 @@ class Checks:
         started = self._monotonic()
         try:
             if type(content) is LoneText and content.languages == plan.languages:
-                prefix = plan.prefixes.get(content.name) or plan.prefix(content.name)
-                key = sha256(prefix + content.text.encode()).digest()
+                hashed = (plan.prefixes.get(content.name) or plan.prefix(content.name)).copy()
+                hashed.update(content.text.encode())
+                key = hashed.digest()
             else:
                 key = plan.keys.hash(content, _NO_CONTEXT)
         except (UnicodeEncodeError, AttributeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from spotsafe.client.question import Question
 from spotsafe.client.sources import Source
@@ -21,6 +21,9 @@ from spotsafe.policy.evaluate import enforced_mode, evaluate
 from spotsafe.policy.kill import KillSwitch
 from spotsafe.policy.redact import apply_edits, join
 from spotsafe.policy.surface import SurfacePolicy
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 SLOTS = len(Status) * len(Disposition)
 MOST_NAMES = 64
@@ -50,7 +53,7 @@ class Plan:
         self.fallback = fallback
         self.keys = SurfaceKeys(secret, policy.labels, policy.languages)
         self.languages = policy.languages
-        self.prefixes: dict[str, bytes] = {}
+        self.prefixes: dict[str, Hash] = {}
         self.tally = [0] * SLOTS
         self.cells: dict[int, list[float] | None] = {}
         self.ttl = policy.cache_ttl
@@ -60,9 +63,10 @@ class Plan:
         memoised = policy.static and not policy.broken and policy.cache_ttl > 0 and not self.fields
         self.quick = primary if memoised else None
 
-    def prefix(self, name: str) -> bytes:
-        """The key prefix of a lone plain text part called *name*; kept for the first names seen."""
-        found = self.keys.plain_text(name)
+    def prefix(self, name: str) -> Hash:
+        """What has hashed all of the key but the text, for a lone plain text part called *name*: to be
+        copied (which costs less than to begin anew). Kept for the first names seen."""
+        found = sha256(self.keys.plain_text(name))
         if len(self.prefixes) < MOST_NAMES:
             self.prefixes[name] = found
         return found
@@ -70,8 +74,9 @@ class Plan:
     def hash(self, content: Content, fields: Mapping[str, object]) -> bytes:
         """The key of *content*, without a namespace, under the declared context *fields*."""
         if type(content) is LoneText and not fields and content.languages == self.languages:
-            prefix = self.prefixes.get(content.name) or self.prefix(content.name)
-            return sha256(prefix + encoded(content.text)).digest()
+            hashed = (self.prefixes.get(content.name) or self.prefix(content.name)).copy()
+            hashed.update(encoded(content.text))
+            return hashed.digest()
         return self.keys.hash(content, fields)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spotsafe import Client
+from spotsafe import Client, Content, Text
 from spotsafe.testing import FakeDetector, ManualClock
 
 MANIFEST = """
@@ -33,3 +33,18 @@ def test_every_hit_is_counted_and_put_aside(tmp_path: Path) -> None:
     client.close()
     assert sum(value for value, _ in points) == 10
     assert len({event["event_id"] for event in events}) == 10
+
+
+def test_however_the_content_was_made_its_answer_is_found(tmp_path: Path) -> None:
+    """One text is one entry, whether it came as a keyword, as a part or as content, in any script."""
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    detector = FakeDetector()
+    client = Client(manifests=tmp_path, detector=detector, clock=ManualClock())
+    policy = client.policy("comments.create")
+    for text in ("hello", "γειά σου", "broken \ud800"):
+        client.check("comments.create", body=text)
+        client.check("comments.create", body=Text(text))
+        decision = client.check_content(policy, Content((Text(text, "body"),), policy.languages))
+        assert decision.status.word == "cached"
+    client.close()
+    assert len(detector.requests) == 3
