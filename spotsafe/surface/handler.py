@@ -13,14 +13,13 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from spotsafe.core.content import DIRECTIONS
 from spotsafe.core.decision import Decision
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.arguments import Argument, Getter, arguments_of, path_getter, subject_getter
 
 if TYPE_CHECKING:
     from spotsafe.surface.stream import Windowing
-
-DIRECTIONS = ("input", "output", "both", "tool")
 
 
 class Kind(Enum):

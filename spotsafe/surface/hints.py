@@ -117,7 +117,7 @@ class ShapeCompiler:
         origin: type,
         args: tuple[Any, ...],
         place: Place,
-        shape_of: Callable[[Any, Place], Shape | None],
+        shape_of: _ShapeOf,
     ) -> Shape | None:
         if issubclass(origin, tuple) and not (len(args) == 2 and args[1] is Ellipsis):
             inner = [shape_of(arg, place.below(f"[{i}]")) for i, arg in enumerate(args)]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from spotsafe.core.decision import Edit
+from spotsafe.core.decision import MASK, Edit
 from spotsafe.core.signals import Span
-
-MASK = "█"
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:

@@ -12,25 +12,24 @@ DEFAULT_ENVIRONMENT = "production"
 
 
 class Identity:
-    """Who reports: application, environment, process, client version, tenant.
+    """Who reports: application, environment, process, client version. The tenant is the service's to know,
+    by the key.
 
     *instance* is random per process and changes in a forked child.
     """
 
-    __slots__ = ("_entropy", "_instance", "_pid", "app", "environment", "sdk", "tenant")
+    __slots__ = ("_entropy", "_instance", "_pid", "app", "environment", "sdk")
 
     def __init__(
         self,
         app: str,
         environment: str = DEFAULT_ENVIRONMENT,
         *,
-        tenant: str = "",
         sdk: str = __version__,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.app = clean(app) or "unnamed"
         self.environment = clean(environment) or DEFAULT_ENVIRONMENT
-        self.tenant = clean(tenant)
         self.sdk = sdk
         self._entropy = entropy
         self._pid = 0
@@ -43,7 +42,6 @@ class Identity:
         *,
         app: str | None = None,
         environment: str | None = None,
-        tenant: str = "",
     ) -> Identity:
         """The identity that options, else the process environment, give: ``OTEL_SERVICE_NAME``, then
         ``service.name`` of ``OTEL_RESOURCE_ATTRIBUTES``; ``SPOTSAFE_ENVIRONMENT``, then
@@ -59,7 +57,7 @@ class Identity:
             or ("ci" if environ.get("CI", "").lower() in ("1", "true") else "")
             or DEFAULT_ENVIRONMENT
         )
-        return cls(found_app, found_environment, tenant=tenant)
+        return cls(found_app, found_environment)
 
     @property
     def instance(self) -> str:
