@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from spotsafe.core.content import Content
@@ -29,8 +30,18 @@ def hold_reason(decision: Decision) -> HoldReason:
 
 def hold_terms(decision: Decision, policy: SurfacePolicy, now: float) -> dict[str, object]:
     """The terms under which *decision* holds its content, from *now* (Unix seconds) on."""
-    terms = HoldTerms(now + policy.hold.ttl, hold_reason(decision).value, policy.hold.on_expiry)
-    return terms._asdict()
+    on_expiry = expiry_of(decision.reasons, policy)
+    return HoldTerms(now + policy.hold.ttl, hold_reason(decision).value, on_expiry)._asdict()
+
+
+def expiry_of(reasons: Iterable[Reason], policy: SurfacePolicy) -> str:
+    """``release`` where the surface asks for that and nothing but its own rules holds the content, by what
+    was found in it; else ``reject``. A surface that let go what its baseline holds, or what nobody looked
+    at, by waiting a moment would loosen its baseline."""
+    held = [reason for reason in reasons if reason.disposition >= Disposition.HOLD]
+    own = f"{policy.name}#"
+    alone = held and all(reason.rule.startswith(own) and reason.trigger == "score" for reason in held)
+    return policy.hold.on_expiry if alone else "reject"
 
 
 def receipt_for(

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from spotsafe.client.gather import gather
 from spotsafe.client.holding import mismatch
-from spotsafe.client.holds import receipt_for
+from spotsafe.client.holds import expiry_of, receipt_for
 from spotsafe.client.plans import course
 from spotsafe.client.starting import Starting
 from spotsafe.core.content import Content
@@ -37,7 +37,7 @@ class Resuming(Starting):
         receipt = receipt_for(decision, policy, content, item, now=self._clock.now(), key=self._key)
         if self._holding is not None:
             kept = content if policy.hold.keep == "outbox" else None
-            self._holding.keep(receipt, policy.hold.on_expiry, kept)
+            self._holding.keep(receipt, expiry_of(decision.reasons, policy), kept)
         return receipt
 
     def token(self, receipt: Receipt) -> str:
@@ -84,9 +84,12 @@ class Resuming(Starting):
         policy = self.policy(receipt.surface)
         given = self._given(receipt, policy, content)
         said = self.verdict(receipt)
-        released = said.state is HoldState.EXPIRED and policy.hold.on_expiry == "release"
-        if said.state is HoldState.RELEASED or released:
+        if said.state is HoldState.RELEASED:
             return self._released(receipt, policy, given, (item, actor, context))
+        if said.state is HoldState.EXPIRED and policy.hold.on_expiry == "release":
+            decision = self._released(receipt, policy, given, (item, actor, context))
+            if expiry_of(decision.reasons, policy) == "release":
+                return decision
         if said.state in (HoldState.REJECTED, HoldState.EXPIRED):
             raise SurfaceBlocked(policy.name, receipt.decision_id)
         if receipt.reason is HoldReason.POLICY:

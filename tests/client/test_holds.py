@@ -11,6 +11,7 @@ import pytest
 
 from spotsafe.cli.main import main
 from spotsafe.client.client import Client
+from spotsafe.client.holds import hold_terms
 from spotsafe.core.content import Image
 from spotsafe.core.decision import Disposition, Effect
 from spotsafe.core.errors import ConfigurationError, Failure, SurfaceBlocked, SurfaceHeld
@@ -53,9 +54,7 @@ def detector() -> FakeDetector:
 
 
 @pytest.fixture
-def made(
-    tmp_path: Path, clock: ManualClock, detector: FakeDetector
-) -> Iterator[Callable[..., Client]]:
+def made(tmp_path: Path, clock: ManualClock, detector: FakeDetector) -> Iterator[Callable[..., Client]]:
     """Makes clients of one surface."""
     clients = []
 
@@ -150,6 +149,32 @@ def test_an_expired_hold_ends_as_the_surface_says(
     else:
         with pytest.raises(SurfaceBlocked):
             client.resume(receipt, body=SPAM)
+
+
+def test_waiting_releases_nothing_that_the_baseline_holds(
+    made: Callable[..., Client], detector: FakeDetector, clock: ManualClock
+) -> None:
+    """``on_expiry: release`` is about the surface's own rules: a baseline cannot be sat out."""
+    detector.say("kill you", {"violence.threat": 0.99})
+    client = made(expiry="release")
+    for text, ends in ((SPAM, "release"), (f"{SPAM}, or I kill you", "reject")):
+        decision = client.check("s", body=text)
+        policy = client.policy("s")
+        assert hold_terms(decision, policy, 0.0)["on_expiry"] == ends
+        receipt = client.hold(decision, policy)
+    clock.advance(72 * 3600.0)
+    with pytest.raises(SurfaceBlocked):
+        client.resume(receipt, body=text)
+
+
+def test_waiting_releases_nothing_that_nobody_looked_at(
+    made: Callable[..., Client], detector: FakeDetector
+) -> None:
+    """A hold by an outage ends as a refusal, whatever the surface says of expiry."""
+    detector.fail(Failure.SERVER)
+    client = made(expiry="release")
+    decision = client.check("s", body=SPAM)
+    assert hold_terms(decision, client.policy("s"), 0.0)["on_expiry"] == "reject"
 
 
 def test_an_outage_hold_is_checked_again(
@@ -268,7 +293,10 @@ def test_holds_on_the_command_line(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["list"], ["release"], ["list", "x"], ["list", "--service", "nonsense"],
+        ["list"],
+        ["release"],
+        ["list", "x"],
+        ["list", "--service", "nonsense"],
         ["list", "--outbox", "/no/file"],
     ],
 )
