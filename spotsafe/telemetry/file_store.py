@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,11 +97,10 @@ class FileStore:
             os.chmod(self.path, 0o600)
         self._inode = status.st_ino
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
+        with ExitStack() as undo:
+            undo.callback(db.close)
             _prepare(db, self.path)
-        except BaseException:
-            db.close()
-            raise
+            undo.pop_all()
         return db
 
     @contextmanager
