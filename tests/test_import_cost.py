@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,24 @@ except (ConfigurationError, ImportError) as error:
     print(error)
 """
     assert f"pip install '{extra}'" in run(code)
+
+
+def test_holds_that_are_kept_here_say_what_to_install(tmp_path: Path) -> None:
+    """A manifest that wants held content encrypted on disk is refused at the start without its extra."""
+    (tmp_path / "m.yaml").write_text(
+        "spotsafe: 1\nteam: t\nowner: o@example.com\nsurfaces:\n  a.b: {hold: {keep: outbox}}\n"
+    )
+    code = f"""
+{blocked(["cryptography"])}
+from spotsafe import Client, ConfigurationError
+from spotsafe.testing import FakeDetector
+try:
+    Client(manifests={str(tmp_path)!r}, outbox={str(tmp_path / "o")!r}, tenant_key="a key of some length",
+           detector=FakeDetector(), fallback=None).start()
+except ConfigurationError as error:
+    print(error)
+"""
+    assert "pip install 'spotsafe[outbox]'" in run(code)
 
 
 @pytest.mark.parametrize("module", BASE_ROOMS)

@@ -47,7 +47,7 @@ class Output:
             return
         self._clear_progress()
         if self._console is None:
-            self._out.write(text + "\n")
+            self._out.write(_printable(text) + "\n")
         else:
             self._console.print(_printable(text), style=STYLES[style], soft_wrap=True)
 
