@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.text import weights as stored
-from spotsafe.detectors.text.encoder import Encoder, sentence_encoder
+from spotsafe.detectors.text.encoder import Encoder, SentenceEncoder
 from spotsafe.detectors.text.features import joined
 from spotsafe.detectors.text.labels import LABELS
 from spotsafe.learning.text import (
@@ -66,7 +66,7 @@ def train(
             )
         whole = corpus.build(
             [*listed, *contrast.load(), *words.benign(listed)],
-            encoder=encoder or sentence_encoder(),
+            encoder=encoder or SentenceEncoder(),
             teacher=teacher or Teacher.installed(),
             progress=shown,
         )
