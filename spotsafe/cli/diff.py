@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """0 without findings, 1 where something gets laxer (with ``--fail-on any``: where anything changes)."""
-    from spotsafe.policy.difference import LAXER, STRICTER, difference
+    from spotsafe.policy.difference import difference
+    from spotsafe.policy.rule_changes import LAXER, STRICTER
 
     now = time.time()
     before = policies_of([args.before], args.waivers_before or args.waivers, now)

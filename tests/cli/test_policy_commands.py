@@ -219,6 +219,24 @@ def test_diff_finds_what_gets_laxer(workplace: Path, capsys: pytest.CaptureFixtu
     assert "no difference" in out
 
 
+@pytest.mark.parametrize(
+    ("rule", "counted"),
+    [
+        ("{id: toxic, label: tone.toxic, at: 0.5, then: review}", "1 stricter, 1 laxer"),
+        ("{id: toxic, label: tone.toxic, at: 0.9, then: review}", "1 stricter, 1 laxer"),
+    ],
+)
+def test_diff_does_not_let_a_lost_hold_through(
+    rule: str, counted: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hold that becomes a review is laxer, whatever the review adds."""
+    after = workplace / "after.yaml"
+    after.write_text(MANIFEST.replace("{id: toxic, label: tone.toxic, at: 0.5, then: hold}", rule), "utf-8")
+    code, out, _ = run(capsys, "diff", "safety", "after.yaml", "--fail-on", "laxer")
+    assert code == 1
+    assert counted in out
+
+
 @pytest.mark.parametrize("kind", ["manifest", "baseline", "platform"])
 def test_schema_prints_json(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With and without --json the output is the schema."""

@@ -115,7 +115,12 @@ def test_scores_of_a_command_line_are_checked(entry: str) -> None:
         ({"rules": [TOXIC]}, {"rules": [{**TOXIC, "at": 0.6}]}, "tone.toxic", "laxer"),
         ({"rules": [TOXIC]}, {"rules": []}, "tone.toxic", "laxer"),
         ({"rules": [TOXIC]}, {"rules": [{**TOXIC, "then": "block"}]}, "tone.toxic", "stricter"),
-        ({"rules": [TOXIC]}, {"rules": [{**TOXIC, "at": 0.4, "then": "limit"}]}, "tone.toxic", "changed"),
+        (
+            {"rules": [TOXIC]},
+            {"rules": [{**TOXIC, "at": 0.4, "mode": "shadow"}]},
+            "tone.toxic (shadow)",
+            "changed",
+        ),
         ({"rules": [TOXIC]}, {"rules": [TOXIC], "mode": "shadow"}, "tone.toxic", "laxer"),
         ({"deadline": "200ms"}, {"deadline": "300ms"}, "deadline", "stricter"),
         ({"deadline": "async"}, {"deadline": "300ms"}, "deadline", "laxer"),
