@@ -12,17 +12,27 @@ from spotsafe.core.content import Content
 from spotsafe.core.signals import Signals, Span
 
 
-class Disposition(IntEnum):
+class _Worded(IntEnum):
+    """Numbers for comparing, words for people: ``str`` and f-strings give the word."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+    def __str__(self) -> str:
+        return self.word
+
+    def __format__(self, spec: str) -> str:
+        return format(self.word, spec)
+
+
+class Disposition(_Worded):
     """What happens to the content, from lax to strict; decisions join by the maximum."""
 
     ALLOW = 0
     LIMIT = 1
     HOLD = 2
     BLOCK = 3
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
 
 
 class Effect(str, Enum):
@@ -46,7 +56,7 @@ ACTIONS = tuple(d.name.lower() for d in Disposition) + tuple(e.value for e in EF
 """Every word that ``Decision.action`` can be."""
 
 
-class Status(IntEnum):
+class Status(_Worded):
     """Was it checked? Ordered from best to worst; kept apart from the disposition."""
 
     CHECKED = 0
@@ -55,10 +65,6 @@ class Status(IntEnum):
     STALE = 3
     PARTIAL = 4
     UNCHECKED = 5
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
 
 
 class Mode(str, Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain
 from typing import TypeVar
@@ -12,11 +13,14 @@ T = TypeVar("T")
 
 Refusal = SurfaceBlocked | SurfaceHeld
 
+_log = logging.getLogger("spotsafe.integrations")
+
 
 def opened(stream: Iterator[T], *, on_refusal: Callable[[Refusal], T] | None = None) -> Iterator[T]:
     """*stream* with its first piece already there: what refuses the prompt, or the first window of the
     answer, raises here, before a response has begun. A refusal later on ends the stream with what
-    *on_refusal* returns; without it the refusal is raised."""
+    *on_refusal* returns; without it the stream just ends, with one log line: a response that has begun
+    has no status code left to give."""
     first = list(_first(stream))
 
     def pieces() -> Iterator[T]:
@@ -24,8 +28,9 @@ def opened(stream: Iterator[T], *, on_refusal: Callable[[Refusal], T] | None = N
             yield from chain(first, stream)
         except (SurfaceBlocked, SurfaceHeld) as refusal:
             if on_refusal is None:
-                raise
-            yield on_refusal(refusal)
+                _note(refusal)
+            else:
+                yield on_refusal(refusal)
         finally:
             if (close := getattr(stream, "close", None)) is not None:
                 close()
@@ -47,13 +52,22 @@ async def aopened(
                 yield piece
         except (SurfaceBlocked, SurfaceHeld) as refusal:
             if on_refusal is None:
-                raise
-            yield on_refusal(refusal)
+                _note(refusal)
+            else:
+                yield on_refusal(refusal)
         finally:
             if (close := getattr(stream, "aclose", None)) is not None:
                 await close()
 
     return pieces()
+
+
+def _note(refusal: Refusal) -> None:
+    word = "blocked" if isinstance(refusal, SurfaceBlocked) else "held"
+    _log.warning(
+        "surface %s: a stream was ended, its next piece is %s (decision %s)",
+        refusal.surface, word, refusal.decision_id,
+    )  # fmt: skip
 
 
 def _first(stream: Iterator[T]) -> Iterator[T]:

@@ -39,6 +39,9 @@ class Captured:
     def __len__(self) -> int:
         return len(self.decisions)
 
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self.decisions)
+
     def __repr__(self) -> str:
         return f"<Captured {len(self.decisions)} decisions>"
 

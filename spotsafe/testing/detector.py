@@ -79,11 +79,15 @@ class FakeDetector:
         self._script.append(_Line(text, {}, causes, {}))
 
     def fail(
-        self, failure: Failure | str, *, times: int | None = None, retry_after: float | None = None
+        self,
+        failure: Failure | str = Failure.SERVER,
+        *,
+        times: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         """Raise DetectorError from now on: for the next *times* requests, or (None) until
-        :meth:`recover`."""
-        cause = Failure(failure)
+        :meth:`recover`. ConfigurationError for a word that is no :class:`~spotsafe.core.errors.Failure`."""
+        cause = _failure(failure)
         if times is None:
             self._failing = (cause, retry_after)
         else:
@@ -91,7 +95,7 @@ class FakeDetector:
 
     def fail_on(self, text: str | bytes, failure: Failure | str) -> None:
         """Raise DetectorError once, for the next request with a part that contains *text*."""
-        self._failures.append((Failure(failure), None, text))
+        self._failures.append((_failure(failure), None, text))
 
     def recover(self) -> None:
         """Stop failing."""
@@ -166,6 +170,14 @@ def _contains(part: Part, text: str | bytes) -> bool:
     if isinstance(part.data, str):
         return isinstance(text, str) and text in part.data
     return isinstance(text, bytes) and text in part.data
+
+
+def _failure(word: Failure | str) -> Failure:
+    try:
+        return Failure(word)
+    except ValueError:
+        known = ", ".join(failure.value for failure in Failure)
+        raise ConfigurationError(f"{word!r} is no way to fail; there are: {known}") from None
 
 
 def _covered(pattern: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spotsafe.core.content import Content, Image, Text
-from spotsafe.core.decision import ACTIONS, Disposition, Effect, Verdict
+from spotsafe.core.decision import ACTIONS, Disposition, Effect, Status, Verdict
 from spotsafe.core.errors import (
     ConfigurationError,
     DetectorError,
@@ -144,3 +145,13 @@ def test_public_errors_tell_people_what_they_can_do() -> None:
     assert "a.yaml:3:5: unknown key" in str(
         ManifestError([Fault("a.yaml", 3, 5, "unknown key", "did you mean label?")])
     )
+
+
+def test_words_are_shown_and_numbers_are_compared() -> None:
+    """``str`` and f-strings of a disposition or status give its word; order and equality stay a number's."""
+    for member in (*Disposition, *Status):
+        assert str(member) == f"{member}" == f"{member:>1}" == "%s" % member == member.word  # noqa: UP031
+        assert member == int(member)
+    assert Disposition.ALLOW < Disposition.BLOCK
+    assert max(Status) is Status.UNCHECKED
+    assert json.dumps(Status.CACHED) == "1"

@@ -299,3 +299,36 @@ def test_routes_in_the_right_order_pass(script: FakeDetector) -> None:
     with TestClient(app) as http:
         assert http.get("/health").json() == "ok"
         assert http.post("/comments", json={"author": "a", "body": "refused"}).status_code == 422
+
+
+def test_a_late_refusal_that_nobody_words_just_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+    """Without ``on_refusal`` the answer stops where it was refused: one log line, no traceback, no content."""
+    app = FastAPI()
+    guard(app)
+
+    @safe_surface("answers")
+    async def answer() -> AsyncIterator[str]:
+        yield "A first sentence that is long enough to be sent.\n"
+        yield "refused"
+
+    @safe_surface("answers")
+    def answer_sync() -> Iterator[str]:
+        yield "A first sentence that is long enough to be sent.\n"
+        yield "refused"
+
+    @app.get("/async")
+    async def show() -> StreamingResponse:
+        return StreamingResponse(await aopened(answer()))
+
+    @app.get("/sync")
+    def show_sync() -> StreamingResponse:
+        return StreamingResponse(opened(answer_sync()))
+
+    with TestClient(app) as http:
+        for path in ("/async", "/sync"):
+            caplog.clear()
+            assert http.get(path).text == "A first sentence that is long enough to be sent."
+            (line,) = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+            assert line.getMessage().startswith("surface answers: a stream was ended")
+            assert line.exc_info is None
+            assert "refused" not in line.getMessage()

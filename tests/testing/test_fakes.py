@@ -167,3 +167,23 @@ def test_every_public_name_of_the_room_resolves() -> None:
         assert getattr(spotsafe.testing, name) is not None
     with pytest.raises(AttributeError):
         spotsafe.testing.Nothing  # noqa: B018 - the access is what is tested
+
+
+def test_a_failure_needs_no_name_and_a_wrong_one_is_told_the_right_ones() -> None:
+    """``fail()`` is a server error; an unknown word names those that there are."""
+    detector = FakeDetector()
+    detector.fail()
+    with pytest.raises(DetectorError) as caught:
+        ask(detector, "a")
+    assert caught.value.failure is Failure.SERVER
+    for fail in (detector.fail, lambda word: detector.fail_on("a", word)):
+        with pytest.raises(ConfigurationError, match="'down' is no way to fail; there are: timeout, connect,"):
+            fail("down")
+
+
+def test_captured_decisions_can_be_walked() -> None:
+    """``for decision in captured`` gives them in order."""
+    with Client(detector=FakeDetector(), fallback=None, telemetry=False, environ={}) as client:
+        with capture_decisions(client) as captured:
+            made = [client.check("s", body="a"), client.check("s", body="b")]
+        assert list(captured) == made
