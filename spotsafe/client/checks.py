@@ -78,7 +78,10 @@ class Checks:
             return None
         started = self._monotonic()
         try:
-            if type(content) is LoneText and content.languages == plan.languages:
+            languages = plan.languages
+            if type(content) is LoneText and (
+                content.languages is languages or content.languages == languages
+            ):
                 hashed = (plan.prefixes.get(content.name) or plan.prefix(content.name)).copy()
                 hashed.update(content.text.encode())
                 key = hashed.digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from random import Random
 from threading import RLock
 
@@ -47,6 +48,7 @@ class Starting(Checks):
         self._clock = clock
         self._monotonic = clock.monotonic
         self._random = random
+        self._mint = partial(_new_id, clock, random)  # made once, since each decision takes it along
         self._key = options.tenant_key
         self._faults = registry.faults
         self._nobody = False
@@ -62,9 +64,6 @@ class Starting(Checks):
         self._reporting: Reporting | None = None
         self._holding: Holding | None = None
         self._broken_starts = 0
-
-    def _mint(self) -> str:
-        return uuid7(int(self._clock.now() * 1000), self._random)
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────
 
@@ -291,3 +290,7 @@ class Starting(Checks):
 
 
 _NOBODY = "this process configured no client; call spotsafe.configure(Client(…)) when it starts"
+
+
+def _new_id(clock: Clock, random: Random) -> str:
+    return uuid7(int(clock.now() * 1000), random)
