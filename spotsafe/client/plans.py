@@ -109,14 +109,17 @@ class Result(NamedTuple):
 def course(
     plan: Plan, content: Content, deadline: Deadline, what: Circumstances, headers: dict[str, str] | None
 ) -> Generator[Question, Outcome, Result]:
-    """Detect, evaluate; where text was redacted, detect and evaluate the rest once more, under the same
-    deadline; join. Yields questions for the ladder."""
+    """Detect, evaluate; where text was redacted, detect and evaluate the rest once more, under what is left
+    of the deadline (the local rung's share of it at least); join. Yields questions for the ladder."""
     outcome = yield ask(plan, content, deadline, what.context, headers)
     verdict = judge(plan.policy, outcome, what)
     if not verdict.edits or Effect.REDACT not in verdict.effects:
         return Result(verdict, outcome, content)
     edited = apply_edits(content, verdict.edits)
-    second = yield ask(plan, edited, deadline, what.context, headers)
+    second = yield ask(plan, edited, deadline.again(), what.context, headers)
+    if outcome.origin is Status.CHECKED and second.origin is Status.CACHED:
+        # What is new was checked now; that its masked form was seen before makes nothing worse.
+        second = second._replace(origin=Status.CHECKED)
     return Result(join(verdict, judge(plan.policy, second, what, redacted=True)), outcome, edited)
 
 

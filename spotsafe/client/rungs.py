@@ -52,6 +52,7 @@ class Rungs:
         self.cache = cache
         self.flights = Flights()
         self.failures: dict[Failure, int] = {}
+        self.overruns = 0
         self._counting = Lock()
         self._workers = workers
         self._monotonic = monotonic
@@ -84,6 +85,7 @@ class Rungs:
             question.deadline,
             has_fallback=question.fallback is not None,
             may_stale=question.ttl > 0 and question.stale > 0,
+            inline=self._inline(question, question.primary),
             beyond=question.primary.beyond,
         )
 
@@ -110,6 +112,15 @@ class Rungs:
 
     def _inline(self, question: Question, source: Source) -> bool:
         return source.inline and question.size <= INLINE_CHARACTERS
+
+    def _run(self, question: Question, source: Source, timeout: float) -> list[Signals]:
+        """The answer of an engine on this thread. It counts however long it took: nothing is gained by
+        throwing away what is known; that it overran is counted."""
+        found = source.detector.detect([question.request], timeout=timeout)
+        if question.deadline.left() < 0:
+            with self._counting:
+                self.overruns += 1
+        return found
 
     def _submitted(self, question: Question, source: Source, timeout: float) -> Future[list[Signals]] | None:
         request = [question.request]
@@ -180,7 +191,7 @@ class Rungs:
         failed = Failed(Failure.TIMEOUT)
         try:
             if self._inline(question, source):
-                return detector.detect(request, timeout=timeout)
+                return self._run(question, source, timeout)
             if timeout <= 0:
                 return failed
             future = self._submitted(question, source, timeout)
@@ -279,7 +290,7 @@ class Rungs:
         failed = Failed(Failure.TIMEOUT)
         try:
             if self._inline(question, source):
-                return detector.detect(request, timeout=timeout)
+                return self._run(question, source, timeout)
             async with asyncio.timeout(timeout):
                 awaitable = getattr(detector, "adetect", None)
                 if awaitable is not None:

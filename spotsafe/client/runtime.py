@@ -129,6 +129,7 @@ class Runtime:
                 "items": items,
                 "bytes": size,
             },
+            "overruns": self.rungs.overruns,
             "bypassed": self.bypassed,
             "queued": self.queued,
             "singleflight_joins": self.rungs.flights.joins,

@@ -25,7 +25,16 @@ class Deadline:
         """Seconds left; negative when it has passed."""
         return self.end - self._monotonic()
 
+    def again(self) -> Deadline:
+        """The deadline of a second pass: what is left, and the local rung's share anew where less is. A first
+        pass that was slow and yet accepted must not make the second fail for want of time."""
+        floor = Deadline(self._kept(), self._monotonic)
+        floor.seconds, floor.end = self.seconds, max(self.end, floor.end)
+        return floor
+
+    def _kept(self) -> float:
+        return max(self.seconds * LOCAL_SHARE, LOCAL_LEAST)
+
     def for_primary(self, *, keep_local: bool) -> float:
         """Seconds the primary may take now: what is left, less what is kept for the local rung."""
-        kept = max(self.seconds * LOCAL_SHARE, LOCAL_LEAST) if keep_local else 0.0
-        return self.left() - kept
+        return self.left() - (self._kept() if keep_local else 0.0)

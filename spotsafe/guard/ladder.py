@@ -23,16 +23,18 @@ def ladder(
     *,
     has_fallback: bool,
     may_stale: bool,
+    inline: bool = False,
     beyond: Container[str] = (),
 ) -> Generator[Step, Reply, Outcome]:
     """What is known about one content after all rungs that were needed.
 
     *labels* are the codes asked for, *parts* the names of the content's parts; *beyond* are labels that
-    the primary is known not to give. A lower rung is tried only for labels that *failed* above, and
+    the primary is known not to give. *inline* is a primary that runs on this thread: nothing could cut it
+    off, so it is asked whatever the clock says. A lower rung is tried only for labels that *failed* above, and
     gives nothing for the others.
     """
     timeout = deadline.for_primary(keep_local=has_fallback)
-    reply = (yield AskPrimary(timeout)) if timeout > 0 else Failed(Failure.TIMEOUT)
+    reply = (yield AskPrimary(timeout)) if timeout > 0 or inline else Failed(Failure.TIMEOUT)
     known, failure = _read(reply, labels, beyond)
     origin, earlier, rungs = Status.CHECKED, None, ["primary"]
     if known.has_failures and may_stale:
