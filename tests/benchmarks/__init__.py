@@ -1,0 +1,1 @@
+"""What guarded calls cost beside their rivals: ``python -m tests.benchmarks.hot_path``."""
