@@ -7,10 +7,11 @@ under a key derived from the tenant's. It is erased as soon as the hold is rejec
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -117,6 +118,10 @@ class FileHolds:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        # SQLite would make the file with the process's umask; its companions take the rights of the file.
+        with suppress(OSError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.chmod(self.path, 0o600)
         # A connection per use: holds are rare, and none is then shared between threads or forks.
         connection = sqlite3.connect(self.path, timeout=5.0)
         try:

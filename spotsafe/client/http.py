@@ -19,6 +19,7 @@ import httpx
 from spotsafe._version import __version__
 from spotsafe.client import registry
 from spotsafe.client.network import DeadlineBackend, Resolver, ResolvingBackend, Until
+from spotsafe.client.unlogged import install, unlogged
 from spotsafe.core.errors import ConfigurationError, Failure
 from spotsafe.core.wire import WIRE_HEADER, WIRE_VERSION
 from spotsafe.guard.steps import Failed
@@ -71,6 +72,7 @@ class Exchange:
         ]
         if api_key:
             self._headers.append((b"authorization", f"Bearer {api_key}".encode()))
+        install()
         self._monotonic = monotonic
         self._given = transport
         self._inherited: list[object] = []
@@ -111,7 +113,8 @@ class Exchange:
                 response = self._given.handle_request(self._httpx(method, path, body, timeout, headers))
                 return _answer(response.status_code, response.headers.raw, b"".join(response.stream))
             request = self._request(method, path, body, timeout, headers, sync=True)
-            return self._post(request, _most_answer(body))
+            with unlogged():
+                return self._post(request, _most_answer(body))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:
@@ -151,7 +154,8 @@ class Exchange:
                     response = await self._given.handle_async_request(request)
                     return _answer(response.status_code, response.headers.raw, await response.aread())
                 asked = self._request(method, path, body, timeout, headers, sync=False)
-                return await self._apost(asked, _most_answer(body))
+                with unlogged():
+                    return await self._apost(asked, _most_answer(body))
         except _TIMEOUTS:
             return Failed(Failure.TIMEOUT)
         except _BROKEN:

@@ -62,11 +62,19 @@ class ServiceDetector:
             return failed
         body = parsed(answer.body)
         signals, engine = decode_answer(body, requests)
-        if not any(one.scores or not one.has_failures for one in signals):
-            return Failed(Failure.MALFORMED)  # nothing in it could be read
+        if not any(_says_something(one) for one in signals):
+            return Failed(Failure.MALFORMED)  # nothing could be read, or all is about another text
         if engine:
             self.version = engine
         return signals
+
+
+def _says_something(signals: Signals) -> bool:
+    """Whether it has a score that is not in doubt, or nothing that failed."""
+    if not signals.has_failures:
+        return True
+    doubted = {(entry.label, entry.part) for entry in signals.missing if entry.cause.is_failure}
+    return any((signal.label, signal.part) not in doubted for signal in signals.scores)
 
 
 def _raised(outcome: list[Signals] | Failed) -> list[Signals]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +203,58 @@ def test_a_trace_goes_on_at_the_service_without_content(made: Callable[..., Clie
     (span,) = exporter.get_finished_spans()
     assert traceparent.split("-")[1] == record["trace_id"] == f"{span.context.trace_id:032x}"
     assert CANARY not in span.to_json()
+
+
+class Echo:
+    """Answers each request with its own body where the status line should be."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                with connection:
+                    received = b""
+                    while CANARY.encode() not in received and (more := connection.recv(65_536)):
+                        received += more
+                    connection.sendall(b"HTTP/1.1 " + received.replace(b"\r\n", b" ") + b"\r\n\r\n")
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_a_service_that_echoes_content_does_not_get_it_into_the_http_librarys_log(
+    driver: str, made: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Errors of the HTTP library quote what a server sent; its debug log is shut during our exchanges
+    and open for everybody else's."""
+    echo = Echo()
+    client = made(service=echo.url, telemetry=False)
+    with caplog.at_level(logging.DEBUG):
+        if driver == "sync":
+            check(client)
+        else:
+            asyncio.run(client.acheck("s", body=f"text {CANARY}"))
+        assert client.stats()["failures"] == {"connect": 1}
+        logging.getLogger("httpcore.http11").debug("of others")
+    echo.close()
+    assert CANARY not in caplog.text
+    assert "of others" in caplog.text
+
+
+def test_files_of_a_client_are_its_owners_alone(made: Callable[..., Client], folder: Path) -> None:
+    """Outbox and holds can be read by no other user, whatever the umask."""
+    before = os.umask(0o022)
+    try:
+        client = made(detector=FakeDetector({CANARY: {"integrity.spam": 0.99}}))
+        client.hold(check(client), client.policy("s"))
+    finally:
+        os.umask(before)
+    files = sorted(folder.glob("out*"))
+    assert {file.name for file in files} >= {"out", "out.holds"}
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
