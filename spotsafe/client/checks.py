@@ -14,13 +14,14 @@ from spotsafe.client.plans import Circumstances, Plan, Result, ask, course, judg
 from spotsafe.client.runtime import Miss, Runtime
 from spotsafe.core.content import Content, LoneText
 from spotsafe.core.decision import Decision, Disposition, Status, Verdict
+from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Clock
 from spotsafe.core.signals import Signals
 from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import adrive, drive
 from spotsafe.guard.steps import Outcome
-from spotsafe.policy.kill import KillSwitch, active_switch
+from spotsafe.policy.kill import KillSwitch, active_switches
 from spotsafe.policy.surface import SurfacePolicy
 from spotsafe.telemetry.instruments import tally
 
@@ -161,6 +162,7 @@ class Checks:
     ) -> Decision:
         """The decision on *content* under *policy*. Raises nothing that a detector or the network does;
         ConfigurationError for content that is not what it says it is."""
+        _require_nouns(policy, content)
         decision = self.hit(policy, content, item, actor, context)
         return self.checked(policy, content, (item, actor, context)) if decision is None else decision
 
@@ -174,6 +176,7 @@ class Checks:
         context: Mapping[str, object] | None = None,
     ) -> Decision:
         """As :meth:`check_content`; a hit never yields to the loop."""
+        _require_nouns(policy, content)
         decision = self.hit(policy, content, item, actor, context)
         return await self.achecked(policy, content, (item, actor, context)) if decision is None else decision
 
@@ -218,7 +221,7 @@ class Checks:
         if not content.parts:  # every part was optional and absent: there is nothing that could be missing
             nothing = Outcome(Signals(), Status.CHECKED)
             return self._decided(plan, content, what, Result(policy.clear[Status.CHECKED], nothing, content))
-        stopped = what.kill is not None and what.kill.stops_surface(policy.name, what.now)
+        stopped = any(switch.stops_surface(policy.name, what.now) for switch in what.kill)
         later = policy.deadline is None or any(part.kind in LATER_KINDS for part in content)
         if not (later or stopped or plan.shadowed) or self._is_cached(plan, content, what):
             return None
@@ -226,7 +229,7 @@ class Checks:
         verdict = UNSEEN if unseen else queued_hold(policy.name)
         decision = Decision(policy.name, verdict, nothing_known(policy).signals, content, self._mint)
         decision.queued = True
-        decision.kill_switch = None if what.kill is None else str(what.kill)
+        decision.kill_switch = what.switched
         job = partial(self._later, plan, content, what, decision if unseen else None)
         accepted = self._runtime.background.submit(job) is not None
         self._runtime.set_aside(plan, decision)
@@ -256,7 +259,10 @@ class Checks:
     def _circumstances(self, policy: SurfacePolicy, started: float, who: Who) -> Circumstances:
         item, actor, context = who
         now = self._clock.now()
-        kill = active_switch(self._kills, policy.name, now) if self._kills else None
+        kill: tuple[KillSwitch, ...] = ()
+        if self._kills:
+            rules = {check.rule for check in policy.checks}
+            kill = active_switches(self._kills, policy.name, rules, now)
         if any(now >= switch.ends for switch in self._kills):
             self._kills = tuple(switch for switch in self._kills if now < switch.ends)
         return Circumstances(actor, item, context or _NO_CONTEXT, now, started, kill, self._key)
@@ -276,14 +282,14 @@ class Checks:
             with contained("client.failure_policy", self._faults):
                 verdict = judge(policy, outcome, what)
             result = Result(verdict, outcome, content)
-        elif plan.quick and what.kill is None:
+        elif plan.quick and not what.kill:
             key = memo_key(plan, content, result)
             if key is not None:
                 self._runtime.rungs.cache.remember(key, policy, result.verdict, result.outcome.signals)
         # What is held is kept and resumed as it was sent; its edits apply when it is let through.
         shown = content if result.verdict.disposition >= Disposition.HOLD else result.content
         decision = Decision(policy.name, result.verdict, result.outcome.signals, shown, self._mint)
-        decision.kill_switch = None if what.kill is None else str(what.kill)
+        decision.kill_switch = what.switched
         self._runtime.ended(plan, decision, result)
         trace_id = None
         if miss is not None:
@@ -319,6 +325,19 @@ class Checks:
         item, actor, context = who
         raw = (decision, policy, at, seconds * 1000, actor, item, content, context, trace_id, hold)
         put(raw, size, hold is not None)
+
+
+def _require_nouns(policy: object, content: object) -> None:
+    """ConfigurationError where a name or a bare text was passed for a policy or a content."""
+    if isinstance(policy, str):
+        raise ConfigurationError(
+            f"check_content takes a policy, not a name: pass client.policy({policy!r}), or use client.check"
+        )
+    if not isinstance(content, Content):
+        raise ConfigurationError(
+            f"check_content takes a spotsafe Content, not a {type(content).__name__}: use client.check(surface, "
+            "body=…), or Content([Text(…)])"
+        )
 
 
 def _size(content: Content) -> int:

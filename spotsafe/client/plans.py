@@ -89,8 +89,13 @@ class Circumstances(NamedTuple):
     context: Mapping[str, object]
     now: float
     started: float
-    kill: KillSwitch | None
+    kill: tuple[KillSwitch, ...]
     key: bytes
+
+    @property
+    def switched(self) -> str | None:
+        """The kill switches that are on, in words; None without any."""
+        return "; ".join(map(str, self.kill)) or None
 
     @property
     def who(self) -> tuple[str | None, str | None, Mapping[str, object]]:

@@ -29,12 +29,12 @@ def evaluate(
     *,
     origin: Status = Status.CHECKED,
     bucket: float | None = None,
-    kill: KillSwitch | None = None,
+    kill: Sequence[KillSwitch] = (),
     redacted: bool = False,
 ) -> Verdict:
     """The verdict of *policy* on *signals*.
 
-    *now* is Unix seconds (waivers and kill switches end); *origin* says where the signals came from;
+    *now* is Unix seconds (waivers and kill switches end); *kill* are the switches that are on; *origin* says where the signals came from;
     *bucket* in [0, 100) places the subject for canaries, None is outside of them; *redacted* marks the
     second pass over redacted content, in which ``redact`` has nothing more to do. Where nothing fires,
     the verdict is one shared object per policy and status.
@@ -51,7 +51,7 @@ def evaluate(
             pass  # a label that nobody scored
     elif _clear_but_for_unsupported(policy, signals):
         return policy.clear[origin]
-    return _judge(policy, signals, _Circumstances(context or {}, now, origin, bucket, kill, redacted))
+    return _judge(policy, signals, _Circumstances(context or {}, now, origin, bucket, tuple(kill), redacted))
 
 
 def _clear_but_for_unsupported(policy: SurfacePolicy, signals: Signals) -> bool:
@@ -109,19 +109,19 @@ class _Circumstances(NamedTuple):
     now: float
     origin: Status
     bucket: float | None
-    kill: KillSwitch | None
+    kill: tuple[KillSwitch, ...]
     redacted: bool
 
     def applies(self, check: Check) -> bool:
         """Whether what *check* says is applied, rather than only noted in ``would``."""
-        stopped = self.kill is not None and self.kill.stops_rule(check.rule, self.now)
+        stopped = any(switch.stops_rule(check.rule, self.now) for switch in self.kill)
         return not stopped and check.enforced(self.bucket)
 
 
 def _judge(policy: SurfacePolicy, signals: Signals, given: _Circumstances) -> Verdict:
     missing = _missing_by_label(policy, signals)
     status = _status(policy, signals, missing, given.origin)
-    stopped = given.kill is not None and given.kill.stops_surface(policy.name, given.now)
+    stopped = any(switch.stops_surface(policy.name, given.now) for switch in given.kill)
     applied, full = _Gathered(), _Gathered()
     waivers: list[str] = []
     held_back = False

@@ -5,7 +5,7 @@ It never turns detection or records off: the decision that would have been appli
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from spotsafe.core.errors import ConfigurationError
@@ -67,11 +67,17 @@ def _parse_switch(entry: str) -> KillSwitch:
     return KillSwitch(scope, target, ends, reason or "SPOTSAFE_MODE")
 
 
-def active_switch(switches: Iterable[KillSwitch], surface: str, now: float) -> KillSwitch | None:
-    """The one that applies to *surface* at *now*: process before surface before a rule of any layer."""
+def active_switches(
+    switches: Iterable[KillSwitch], surface: str, rules: Container[str], now: float
+) -> tuple[KillSwitch, ...]:
+    """Those that apply at *now* to *surface*, whose checks come from *rules*: process before surface before
+    rule."""
     running = [switch for switch in switches if now < switch.ends]
-    for scope in SCOPES:
-        for switch in running:
-            if switch.scope == scope and (scope != "surface" or switch.target == surface):
-                return switch
-    return None
+    return tuple(
+        switch
+        for scope in SCOPES
+        for switch in running
+        if switch.scope == scope
+        and (scope != "surface" or switch.target == surface)
+        and (scope != "rule" or switch.target in rules)
+    )

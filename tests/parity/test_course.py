@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,6 +237,34 @@ def test_a_kill_switch_stops_enforcement_and_says_what_it_held_back(
     clock.advance(61)
     assert ask(client, body="buy now").disposition is Disposition.BLOCK
     assert client.stats()["kill_switches"] == []
+
+
+def test_several_rules_can_be_killed_at_once(ask: Ask, client_for: Callable[..., Client]) -> None:
+    """Each switch stops its rule; a surface that has none of the rules is not called bypassed."""
+    clock = ManualClock()
+    scores = {"integrity.spam": 0.99, "ai.prompt_attack": 0.99}
+    client = client_for(detector=FakeDetector({"buy now": scores}), clock=clock)
+    client.kill("patient#spam", until=clock.now() + 60, reason="first")
+    assert ask(client, body="buy now").disposition is Disposition.BLOCK
+    client.kill("patient#attack", until=clock.now() + 60, reason="second")
+    decision = ask(client, body="buy now")
+    assert (decision.disposition, decision.would.disposition) == (Disposition.ALLOW, Disposition.BLOCK)
+    assert "first" in decision.kill_switch
+    assert "second" in decision.kill_switch
+    other = ask(client, "hasty", body="buy now")
+    assert (other.disposition, other.kill_switch) == (Disposition.BLOCK, None)
+
+
+def test_check_content_says_what_it_takes(client_for: Callable[..., Client]) -> None:
+    """A surface's name or a bare text in place of the nouns is a ConfigurationError with the remedy."""
+    client = client_for(detector=FakeDetector())
+    with pytest.raises(ConfigurationError, match=r"client.policy\('patient'\), or use client.check"):
+        client.check_content("patient", "hello")
+    for content in ("hello", None):
+        with pytest.raises(ConfigurationError, match=r"takes a spotsafe Content.*use client.check"):
+            client.check_content(client.policy("patient"), content)
+        with pytest.raises(ConfigurationError, match=r"takes a spotsafe Content"):
+            asyncio.run(client.acheck_content(client.policy("patient"), content))
 
 
 def test_the_environment_holds_a_kill_switch(ask: Ask, client_for: Callable[..., Client]) -> None:

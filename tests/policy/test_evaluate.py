@@ -322,12 +322,26 @@ def test_a_kill_switch_stops_enforcement_and_nothing_else(
     """What it stops stays visible in ``would`` and the status; it ends by itself."""
     found = kit.policy({"rules": [rule("tone.toxic", 0.5, "block")]})
     signals = kit.scored(found, {"tone.toxic": 0.9, "hate.speech": 0.99})
-    verdict = evaluate(found, signals, {}, 5.0, kill=kill, origin=Status.CACHED)
+    verdict = evaluate(found, signals, {}, 5.0, kill=(kill,), origin=Status.CACHED)
     assert verdict.action == action
     assert verdict.status is Status.CACHED
     assert (verdict.would is None) is (action == "block" and kill.target != "baseline/floor#hate")
     if verdict.would is not None:
         assert verdict.would.action == "block"
+
+
+def test_several_kill_switches_stop_several_rules(kit: SimpleNamespace) -> None:
+    """Each rule-scoped switch stops its own rule; the rest is enforced."""
+    found = kit.policy(
+        {"rules": [{**rule("tone.toxic", 0.5, "block"), "id": "one"},
+                   {**rule("integrity.spam", 0.5, "block"), "id": "two"}]}
+    )  # fmt: skip
+    signals = kit.scored(found, {"tone.toxic": 0.9, "integrity.spam": 0.9})
+    one, two = (KillSwitch("rule", f"a.b#{name}", 10.0, "r") for name in ("one", "two"))
+    assert evaluate(found, signals, {}, 5.0, kill=(one,)).action == "block"
+    assert evaluate(found, signals, {}, 5.0, kill=(two,)).action == "block"
+    stopped = evaluate(found, signals, {}, 5.0, kill=(one, two))
+    assert (stopped.action, stopped.would and stopped.would.action) == ("allow", "block")
 
 
 def test_a_broken_policy_holds_everything_unchecked() -> None:
@@ -336,7 +350,7 @@ def test_a_broken_policy_holds_everything_unchecked() -> None:
     clean = Signals([Signal(label, 0.0, "body") for label in found.labels])
     verdict = evaluate(found, clean, {}, 0.0, origin=Status.CHECKED)
     assert (verdict.action, verdict.status) == ("hold", Status.UNCHECKED)
-    stopped = evaluate(found, clean, {}, 0.0, kill=KillSwitch("process", "", 9.0, "r"))
+    stopped = evaluate(found, clean, {}, 0.0, kill=(KillSwitch("process", "", 9.0, "r"),))
     assert (stopped.action, stopped.would and stopped.would.action) == ("allow", "hold")
 
 

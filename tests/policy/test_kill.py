@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.policy.kill import KillSwitch, active_switch, parse_switches
+from spotsafe.policy.kill import KillSwitch, active_switches, parse_switches
 
 END = 1_798_675_200.0  # 2026-12-31T00:00:00Z
 
@@ -41,14 +41,15 @@ def test_a_switch_without_a_readable_end_is_refused(text: str) -> None:
         parse_switches(text)
 
 
-def test_the_widest_running_switch_applies() -> None:
-    """Process before surface before rule; ended ones and those of other surfaces do not count."""
+def test_all_running_switches_of_a_surface_apply() -> None:
+    """Process before surface before rules; ended ones, and those of other surfaces and rules, do not count."""
     process, surface = KillSwitch("process", "", 5.0, "p"), KillSwitch("surface", "a.b", 9.0, "s")
-    rule = KillSwitch("rule", "a.b#r", 9.0, "r")
-    assert active_switch([rule, surface, process], "a.b", 1.0) == process
-    assert active_switch([rule, surface, process], "a.b", 6.0) == surface
-    assert active_switch([rule, surface, process], "c", 6.0) == rule
-    assert active_switch([rule, surface, process], "a.b", 9.0) is None
+    one, two = (KillSwitch("rule", f"a.b#{name}", 9.0, "r") for name in "rs")
+    given = [one, two, surface, process]
+    assert active_switches(given, "a.b", {"a.b#r", "a.b#s"}, 1.0) == (process, surface, one, two)
+    assert active_switches(given, "a.b", {"a.b#s"}, 6.0) == (surface, two)
+    assert active_switches(given, "c", {"c#r"}, 1.0) == (process,)
+    assert active_switches(given, "a.b", {"a.b#r", "a.b#s"}, 9.0) == ()
 
 
 def test_a_switch_says_what_it_does() -> None:
