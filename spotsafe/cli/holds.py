@@ -79,6 +79,8 @@ def _listed(holds: list[dict[str, Any]], out: Output) -> int:
         (h["decision_id"], h["surface"], h["reason"], h["state"], _instant(h["expires"]), h.get("note"))
         for h in holds
     ]
+    if not rows:
+        out.line("nothing held")
     out.table(f"{len(rows)} held", COLUMNS, rows)
     return 0
 

@@ -15,6 +15,9 @@ from typing import Any, TextIO
 STYLES = {"": "", "good": "green", "warn": "yellow", "bad": "red", "dim": "dim", "bold": "bold"}
 """The styles of :meth:`Output.line`, as rich names them."""
 
+GAP = 3
+"""Columns between two cells of a table."""
+
 PIPE_WIDTH = 120
 """Columns of a table that does not go to a terminal."""
 
@@ -29,6 +32,7 @@ class Output:
         self._out = stdout or sys.stdout
         self._err = stderr or sys.stderr
         self._progress_shown = False
+        self._written = False
         self._console: Any = None
         if not as_json and find_spec("rich") is not None:
             from rich.console import Console
@@ -46,17 +50,21 @@ class Output:
         if self.as_json:
             return
         self._clear_progress()
+        self._written = True
         if self._console is None:
             self._out.write(_printable(text) + "\n")
         else:
             self._console.print(_printable(text), style=STYLES[style], soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A titled table; columns that hold only numbers are right-aligned."""
-        if self.as_json:
-            return
+        """A titled table, with a blank line before it where something stands above; nothing without rows.
+        Columns that hold only numbers are right-aligned; ids (the first column) are never broken where half
+        the width will do for them, other cells between words."""
         cells = [[_cell(value) for value in row] for row in rows]
-        self.line()
+        if self.as_json or not cells:
+            return
+        if self._written:
+            self.line()
         self.line(title, "bold")
         if self._console is None:
             self._out.writelines("\t".join(row) + "\n" for row in [list(columns), *cells])
@@ -65,9 +73,11 @@ class Output:
         from rich.table import Table
 
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
-        for index, head in enumerate(columns):
-            numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
-            table.add_column(head, justify="right" if numeric else "left", overflow="fold")
+        for index, (head, width) in enumerate(
+            zip(columns, _widths([list(columns), *cells], self._console.width), strict=True)
+        ):
+            numeric = all(_numeric(row[index]) for row in cells)
+            table.add_column(head, justify="right" if numeric else "left", overflow="fold", width=width)
         for row in cells:
             table.add_row(*row)
         self._console.print(table)
@@ -89,6 +99,25 @@ class Output:
             self._err.write("\r\x1b[2K")
             self._err.flush()
             self._progress_shown = False
+
+
+def _widths(rows: Sequence[Sequence[str]], available: int) -> list[int | None]:
+    """The width of each column so that words stay whole: the widest give way first, down to their longest
+    word. None for each, which leaves it to rich, where *available* columns are too few even so."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    least = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    if widths[0] <= available // 2:
+        least[0] = widths[0]
+    room = available - GAP * (len(widths) - 1)
+    while sum(widths) > room:
+        able = [index for index, width in enumerate(widths) if width > least[index]]
+        if not able:
+            return [None] * len(widths)
+        widths[max(able, key=widths.__getitem__)] -= 1
+    return list(widths)
 
 
 def _cell(value: Any) -> str:

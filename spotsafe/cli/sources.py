@@ -18,8 +18,9 @@ DEFAULT = Path("safety")
 
 def add_manifests(parser: argparse.ArgumentParser) -> None:
     """``MANIFEST…`` (files or folders) and ``--waivers FILE``."""
+    # argparse calls an optional positional required in its usage errors, unless its default is not None.
     parser.add_argument(
-        "manifests", nargs="*", type=Path, help=f"manifest files or folders (default: {DEFAULT}/)"
+        "manifests", nargs="*", type=Path, default=[], help=f"manifest files or folders (default: {DEFAULT}/)"
     )
     add_waivers(parser)
 
@@ -46,7 +47,12 @@ def policies_of(manifests: list[Path], waivers: Path | None, now: float | None =
 def surface_of(policies: PolicySet, name: str) -> SurfacePolicy:
     """The policy of surface *name*; a baseline's own for ``baseline/NAME``. Raises ConfigurationError."""
     from spotsafe.policy.surface import required_surface
+    from spotsafe.policy.wording import nearest, shown
 
     if name in policies.baselines:
         return policies.baseline(name)
+    if name.startswith("baseline/"):
+        known = f"there are: {', '.join(policies.baselines)}"
+        close = nearest(name, policies.baselines)
+        raise ConfigurationError(f"no baseline {shown(name)}; {f'{close} ({known})' if close else known}")
     return required_surface(policies, name)

@@ -135,8 +135,19 @@ def _same(node: Operation, types: list[str], result: str) -> str:
 
 def _refused(node: Operation, left: str, right: str) -> NoReturn:
     sign = {"not": "!", "negative": "-"}.get(node.operator, node.operator)
-    hint = "write 7.0 for a double, 7 for an int" if {left, right} == set(_NUMBERS) else ""
-    raise CelError(node.offset, f"{sign!r} does not go with {left} and {right}", hint)
+    raise CelError(node.offset, f"{sign!r} does not go with {left} and {right}", _type_hint(sign, left, right))
+
+
+def _type_hint(sign: str, left: str, right: str) -> str:
+    if {left, right} == set(_NUMBERS):
+        return "write 7.0 for a double, 7 for an int"
+    if sign == "in":
+        return f"write x in [a, b], with a list of {left}"
+    if sign in ("!", "&&", "||", "?"):
+        return "compare it first: conditions are joined, e.g. age < 7 && market == 'de'"
+    if {left, right} == {"string", "int"} or {left, right} == {"string", "double"}:
+        return "numbers stand without quotes, strings in them; or change the field's type under 'context'"
+    return "compare values of one type; 'context' states the fields' types"
 
 
 def _a(kind: str) -> str:

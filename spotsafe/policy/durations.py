@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIT = "|".join(UNITS)
 DURATION_PATTERN = rf"^(0|[0-9]+(\.[0-9]+)?({_UNIT}))$"
+WEEK = 604_800.0
 ASYNC = math.inf
 """The deadline of a surface whose check never runs inside a request."""
 
@@ -27,12 +28,13 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest writing of *seconds* in one unit; ``async`` for infinity."""
+    """*seconds* in the largest unit that divides them, days from a week on (``72h``, ``180d``); ``async``
+    for infinity."""
     if seconds == ASYNC:
         return "async"
     if not seconds:
         return "0"
-    for unit in ("d", "h", "m", "s"):
+    for unit in ("d", "h", "m", "s") if seconds >= WEEK else ("h", "m", "s"):
         if seconds >= UNITS[unit] and not seconds % UNITS[unit]:
             return f"{seconds / UNITS[unit]:.0f}{unit}"
     return f"{seconds * 1000:g}ms"

@@ -52,9 +52,16 @@ def _label(value: object) -> str:
     if not isinstance(value, str):
         raise problem("a label must be a string", "write a code such as hate.speech, or a pattern: hate.*")
     if not matching(value):
-        close = nearest(value, list(LABELS)) or "`GET /v1/labels` and the manifest reference list them"
-        raise problem("covers no label of the taxonomy", close)
+        raise problem("covers no label of the taxonomy", label_hint(value))
     return value
+
+
+def label_hint(word: str) -> str:
+    """What to write in place of *word*, which is no label: the nearest code, and the codes of its family."""
+    family = word.partition(".")[0]
+    codes = [code for code in LABELS if code.startswith(f"{family}.")]
+    listed = f"labels of {family}: {', '.join(codes)}" if codes else "`spotsafe explain --labels` lists them"
+    return "; ".join(filter(None, (nearest(word, codes or list(LABELS)), listed)))
 
 
 def _labels(value: object) -> list[str]:
@@ -68,11 +75,23 @@ def _action(value: object) -> Action:
     words: list[Any] = value if isinstance(value, list) else [value]
     for word in words:
         if word not in ACTION_WORDS:
-            close = nearest(word, list(ACTION_WORDS)) or f"known are {', '.join(ACTION_WORDS)}"
-            raise problem("not an action", close)
+            raise problem("not an action", _action_hint(str(word)))
     if not words:
         raise problem("names no action", f"write one of {', '.join(ACTION_WORDS)}, or a list")
     return action(words)
+
+
+_SYNONYMS = {
+    "reject": "block", "deny": "block", "refuse": "block", "queue": "review", "flag": "review",
+    "mask": "redact", "censor": "redact", "warn": "nudge",
+}  # fmt: skip
+"""Words of other systems for our actions."""
+
+
+def _action_hint(word: str) -> str:
+    if word.lower() in _SYNONYMS:
+        return f"did you mean {_SYNONYMS[word.lower()]!r}?"
+    return nearest(word, list(ACTION_WORDS)) or f"known are {', '.join(ACTION_WORDS)}"
 
 
 def _canary(value: object) -> Any:

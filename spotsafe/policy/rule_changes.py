@@ -98,8 +98,8 @@ def rule_changes(name: str, old: SurfacePolicy, new: SurfacePolicy, now: float) 
             yield Change(name, key.label + key.limits, direction, *pair.described())
         for kind, direction, one, other in pair.by_gap():
             merged.setdefault((kind, key.limits, direction, _words(one), _words(other)), []).append(key.label)
-    for (kind, limits, direction, one, other), labels in merged.items():
-        yield Change(name, f"{kind}: {first_few(labels)}{limits}", direction, one, other)
+    for (kind, limits, direction, *words), labels in merged.items():
+        yield Change(name, f"{kind}: {first_few(labels)}{limits}", direction, *words)
 
 
 class _Pair:

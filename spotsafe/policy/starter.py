@@ -50,7 +50,9 @@ surfaces:
       body: text                # the handler's parameter, or a path into it: payload.body
     # context: {{author_age_days: int}}     # what callers pass and `when` may read
     languages: [en]
-    mode: shadow                # for this surface's own rules: watch first, then {{canary: 10}}, then enforce
+    # `mode` governs the rules below alone: watch first, then {{canary: 10}}, then enforce. The baseline's
+    # rules hold and block at once; `spotsafe explain {surface}` lists them, and only a waiver loosens one.
+    mode: shadow
     deadline: 150ms             # for the whole check; slower answers fall back to the local engine
     rules:
       # A rule fires when the score of its label reaches `at`.

@@ -9,6 +9,7 @@ from spotsafe.core.decision import Mode, Status, Verdict
 from spotsafe.core.errors import ConfigurationError, Fault
 from spotsafe.core.signals import Cause
 from spotsafe.policy.actions import Action
+from spotsafe.policy.wording import nearest, shown
 
 CONTEXT_TYPES = ("string", "int", "double", "bool", "strings")
 """Types of context fields; ``strings`` is a list of strings."""
@@ -315,11 +316,13 @@ class PolicySet:
 
 
 def required_surface(policies: PolicySet, name: str) -> SurfacePolicy:
-    """The declared policy of *name*; ConfigurationError that names what is declared otherwise."""
+    """The declared policy of *name*; ConfigurationError that names the nearest, or what is declared."""
     found = policies.surface(name)
     if found is None:
         known = ", ".join(sorted(policies.surfaces)) or "none"
-        raise ConfigurationError(f"no manifest declares the surface {name!r}; declared are: {known}")
+        close = nearest(name, list(policies.surfaces))
+        hint = f"{close} (declared are: {known})" if close else f"declared are: {known}"
+        raise ConfigurationError(f"no manifest declares the surface {shown(name)}; {hint}")
     return found
 
 

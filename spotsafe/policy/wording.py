@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 
 def shown(key: str) -> str:
@@ -14,6 +13,8 @@ def shown(key: str) -> str:
 
 def nearest(word: object, known: Sequence[str]) -> str:
     """``did you mean 'x'?`` or an empty string."""
+    from difflib import get_close_matches  # on faults alone: guarded processes never need it
+
     close = get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else ""
 
