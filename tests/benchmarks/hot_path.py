@@ -32,10 +32,14 @@ PACKAGES = (
 
 def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
+    quotients = _chosen(options.only)
+    if not quotients or (options.write and options.only) or options.rounds < 1:
+        print("give codes such as T1,T13 and at least one round; --write takes all ratios", file=sys.stderr)
+        return 2
     progress = _progress()
     try:
         rounds = QUICK_ROUNDS if options.quick else options.rounds
-        result = run(_chosen(options.only), rounds, progress, collect=options.gc)
+        result = run(quotients, rounds, progress, collect=options.gc)
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed; pip install '.[bench]'", file=sys.stderr)
         return 2
@@ -65,7 +69,7 @@ def _chosen(codes: str | None) -> list[Quotient]:
     if codes is None:
         return list(QUOTIENTS)
     wanted = codes.split(",")
-    return [q for q in QUOTIENTS if any(q.code == code or q.code.rstrip("ab") == code for code in wanted)]
+    return [q for q in QUOTIENTS if q.code in wanted or q.code.partition(" ")[0].rstrip("ab") in wanted]
 
 
 def _progress() -> Callable[[str], None]:

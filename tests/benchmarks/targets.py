@@ -57,7 +57,7 @@ QUOTIENTS = (
     Quotient(
         "", "guarded hit while events are delivered / cachetools hit", "guarded hit, delivering", R1,
         clock="wall",
-        note="calls without a pause: the queue is full and most events are dropped and counted",
+        note="calls without a pause, the delivery thread beside them",
     ),
     Quotient(
         "", "64 threads with identical misses / one", "64 threads, slow", "one slow sync miss", clock="wall",
