@@ -27,6 +27,9 @@ from spotsafe.policy.surface import PolicySet
 SUFFIX = ".holds"
 """Added to the name of the outbox file."""
 
+_CALLERS_PATIENCE, _OPERATORS_PATIENCE = 0.25, 5.0
+"""Seconds to wait for a file that another process has locked; a hold takes milliseconds to write."""
+
 MOST_IN_MEMORY = 10_000
 
 _SCHEMA = """
@@ -123,7 +126,9 @@ class FileHolds:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             os.chmod(self.path, 0o600)
         # A connection per use: holds are rare, and none is then shared between threads or forks.
-        connection = sqlite3.connect(self.path, timeout=5.0)
+        # A guarded call waits for this: an operator can wait longer for a locked file than a request can.
+        patience = _OPERATORS_PATIENCE if self._key is None else _CALLERS_PATIENCE
+        connection = sqlite3.connect(self.path, timeout=patience)
         try:
             with connection:
                 connection.execute(_SCHEMA)

@@ -127,6 +127,7 @@ class Delivery:
     def close(self, timeout: float = 2.0) -> bool:
         """Flush, then end the thread and release the outbox, within *timeout* seconds. Idempotent. What is
         left in a file is delivered by the next process that opens it."""
+        deadline = time.monotonic() + timeout
         done = self.flush(timeout) if not self._closed else self._idle()
         with self._starting:
             thread, self._thread, self._closed = self._thread, None, True
@@ -134,8 +135,18 @@ class Delivery:
         if thread is not None and thread is not threading.current_thread():
             # A request on its way ends by its own deadline; the thread is a daemon and holds nobody up.
             thread.join(0.1)
-        self._outbox.close()
-        return done
+        return self._released(deadline - time.monotonic()) and done
+
+    def _released(self, left: float) -> bool:
+        """Release the outbox, and wait for that *left* seconds: another process may have locked its file."""
+        releasing = threading.Thread(target=self._outbox.close, name="spotsafe-release", daemon=True)
+        try:
+            releasing.start()
+        except RuntimeError:  # the interpreter ends, and starts no threads any more
+            self._outbox.close()
+            return True
+        releasing.join(max(left, 0.1))
+        return not releasing.is_alive()
 
     def used(self) -> bool:
         """Whether this process has put or delivered anything, so that there is something to end."""

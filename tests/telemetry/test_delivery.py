@@ -260,6 +260,19 @@ def test_flush_and_close_keep_to_their_time_when_the_service_hangs(event: Any) -
     hanging.set()
 
 
+def test_close_keeps_to_its_time_when_the_file_is_locked(event: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releasing the outbox can wait for another process; who closes does not wait for that any longer."""
+    outbox, unlocked = Outbox(), threading.Event()
+    delivery = Delivery(outbox, Service())
+    outbox.put(event(1))
+    assert delivery.flush(20.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "close", lambda: unlocked.wait(20) and None)
+        assert delivery.close(0.05) is False
+    unlocked.set()
+    assert delivery.close() is True
+
+
 def test_flush_ends_although_the_clients_clock_stands_still(event: Any, clock: Any) -> None:
     """A product's tests may stop the clock and take the service away; flush still comes back."""
 
