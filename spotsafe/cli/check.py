@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     """0 when the text passes, 1 when it is limited, held or blocked."""
     from spotsafe.client.client import Client
 
-    text = sys.stdin.read() if args.text in (None, "-") else args.text
+    text = _read() if args.text in (None, "-") else args.text
     if not text.strip():
         raise ConfigurationError("there is no text to check: pass it as an argument or on standard input")
     manifests = args.manifests or (DEFAULT if DEFAULT.is_dir() else None)
@@ -68,6 +68,13 @@ def run(args: argparse.Namespace, out: Output) -> int:
         decision = client.check_content(policy, content)
     _show(decision, text, out)
     return 0 if decision.disposition is Disposition.ALLOW else 1
+
+
+def _read() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigurationError("standard input is not UTF-8 text") from None
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ from spotsafe.core.errors import ConfigurationError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("surface", help="the surface, or a baseline (baseline/public-ugc)")
+    parser.add_argument("surface", nargs="?", help="the surface, or a baseline (baseline/public-ugc)")
     add_manifests(parser)
     parser.add_argument(
         "--score", action="append", default=[], metavar="LABEL=SCORE", help="explain a decision on this score"
@@ -23,10 +22,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--missing", action="append", default=[], metavar="LABEL=CAUSE", help="a label without a score"
     )
     parser.add_argument("--context", default="{}", metavar="JSON", help="context fields as a JSON object")
+    parser.add_argument(
+        "--labels", action="store_true", help="list the taxonomy instead: every label and what it maps to"
+    )
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """Print the policy, or with ``--score`` and ``--missing`` the decision and its reasons."""
+    """Print the taxonomy, the policy, or with ``--score`` and ``--missing`` the decision and its reasons."""
+    if args.labels:
+        return _labels(out)
+    if args.surface is None:
+        raise ConfigurationError("name a surface or a baseline (baseline/public-ugc), or give --labels")
+    from spotsafe.policy.explain import explain, parse_context
+
     now = time.time()
     if args.surface.startswith("baseline/") and not args.manifests:
         from spotsafe.policy.load import builtin
@@ -34,22 +42,21 @@ def run(args: argparse.Namespace, out: Output) -> int:
         policy = surface_of(builtin(), args.surface)
     else:
         policy = surface_of(policies_of(args.manifests, args.waivers, now), args.surface)
+    context = parse_context(args.context, policy.context)
     if args.score or args.missing:
-        return _decision(args, policy, now, out)
-    from spotsafe.policy.explain import explain
-
+        return _decision(args, policy, context, out)
     found = explain(policy, now)
     out.json(found)
     _show(found, out)
     return 0
 
 
-def _decision(args: argparse.Namespace, policy: Any, now: float, out: Output) -> int:
+def _decision(args: argparse.Namespace, policy: Any, context: dict[str, object], out: Output) -> int:
     from spotsafe.policy.evaluate import evaluate
     from spotsafe.policy.explain import explain_verdict, parse_missing, parse_scores, scripted_signals
 
     signals = scripted_signals(policy, parse_scores(args.score), parse_missing(args.missing))
-    found = explain_verdict(evaluate(policy, signals, _context(args.context), now))
+    found = explain_verdict(evaluate(policy, signals, context, time.time()))
     out.json({"surface": policy.name, "policy_version": policy.version, **found})
     out.line(f"{policy.name}: {found['action']} (status {found['status']})", "bold")
     _reasons(found, out)
@@ -70,14 +77,23 @@ def _reasons(found: dict[str, Any], out: Output) -> None:
         out.line(f"waived: {waiver}", "warn")
 
 
-def _context(text: str) -> dict[str, object]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigurationError("--context: write a JSON object, e.g. '{\"author_age_days\": 3}'")
-    return found
+def _labels(out: Output) -> int:
+    """The taxonomy: what is to be known for a policy, then what each label is in other schemes."""
+    from spotsafe.policy.explain import label_entries
+
+    found = label_entries()
+    out.json({"labels": found})
+    out.table(
+        "Labels", ("label", "severity", "default action", "decided by"),
+        [(f["label"], f["severity"], " + ".join(f["default"]), f["decision"]) for f in found],
+    )  # fmt: skip
+    heads = ("label", "OpenAI", "Llama Guard", "Azure", "DSA statement category")
+    out.table(
+        "In other schemes", heads,
+        [(f["label"], *(", ".join(f[key]) or None for key in ("openai", "llama_guard", "azure")),
+          f["dsa_category"]) for f in found],
+    )  # fmt: skip
+    return 0
 
 
 def _show(found: dict[str, Any], out: Output) -> None:

@@ -30,24 +30,19 @@ def run(args: argparse.Namespace, out: Output) -> int:
     except ManifestError as error:
         out.json({"faults": [fault._asdict() for fault in error.faults], "warnings": []})
         for fault in error.faults:
-            _show(out, fault, "bad")
+            out.fault(fault, "bad")
         out.line(f"{len(error.faults)} fault(s)", "bad")
         return 2
     warnings = list(policies.warnings)
     if not args.no_detector:
         warnings.extend(_reach(policies, out))
+    warnings.sort()
     out.json({"faults": [], "warnings": [warning._asdict() for warning in warnings]})
     for warning in warnings:
-        _show(out, warning, "warn")
+        out.fault(warning, "warn")
     summary = f"{len(policies.surfaces)} surface(s), {len(policies.waivers)} waiver(s) in force"
     out.line(f"{summary}, {len(warnings)} warning(s)", "warn" if warnings else "good")
     return 1 if warnings else 0
-
-
-def _show(out: Output, fault: Fault, style: str) -> None:
-    out.line(f"{fault.file}:{fault.line}:{fault.column}: {fault.message}", style)
-    if fault.hint:
-        out.line(f"    {fault.hint}", "dim")
 
 
 def _reach(policies: PolicySet, out: Output) -> list[Fault]:

@@ -40,7 +40,7 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"spotsafe {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="command", title="commands")
     for name, (module, about) in COMMANDS.items():
-        command = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+        command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         command.add_argument("--json", action="store_true", help="print one JSON document")
         if name == chosen:
             import_module(module).configure(command)
@@ -61,13 +61,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(import_module(COMMANDS[args.command][0]).run(args, out))
     except ManifestError as error:
         out.json({"faults": [fault._asdict() for fault in error.faults]})
-        out.error(str(error))
+        for fault in error.faults:
+            out.fault(fault, "bad", error=True)
+        out.error(f"{len(error.faults)} fault(s)")
     except SpotsafeError as error:
         out.json({"error": str(error)})
         out.error(f"spotsafe {args.command}: {error}")
     except BrokenPipeError:
         return FINE
+    except OSError as error:
+        # A file that cannot be read or written; what commands expect of theirs they say themselves.
+        place = "" if error.filename is None else f"{error.filename}: "
+        message = f"{place}{error.strerror or type(error).__name__}; check the path and its permissions"
+        out.json({"error": message})
+        out.error(f"spotsafe {args.command}: {message}")
     except KeyboardInterrupt:
+        out.json({"error": "interrupted"})
         out.error("interrupted")
         return 130
     return UNUSABLE

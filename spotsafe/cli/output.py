@@ -10,7 +10,10 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from spotsafe.core.errors import Fault
 
 STYLES = {"": "", "good": "green", "warn": "yellow", "bad": "red", "dim": "dim", "bold": "bold"}
 """The styles of :meth:`Output.line`, as rich names them."""
@@ -55,6 +58,16 @@ class Output:
             self._out.write(_printable(text) + "\n")
         else:
             self._console.print(_printable(text), style=STYLES[style], soft_wrap=True)
+
+    def fault(self, fault: Fault, style: str, *, error: bool = False) -> None:
+        """A fault of a manifest as place, message and, indented, hint; on standard error with *error*."""
+        message = f"{fault.file}:{fault.line}:{fault.column}: {fault.message}"
+        if error:
+            self.error(f"{message}\n    {fault.hint}" if fault.hint else message)
+            return
+        self.line(message, style)
+        if fault.hint:
+            self.line(f"    {fault.hint}", "dim")
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A titled table, with a blank line before it where something stands above; nothing without rows.

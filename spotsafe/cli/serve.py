@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return _new_key(args, out)
     if args.scope:
         raise ConfigurationError("--scope is for --new-key NAME")
-    return _serve(args)
+    return _serve(args, out)
 
 
 def _new_key(args: argparse.Namespace, out: Output) -> int:
@@ -69,13 +70,35 @@ def _new_key(args: argparse.Namespace, out: Output) -> int:
     return 0
 
 
-def _serve(args: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace, out: Output) -> int:
     import logging
 
     from spotsafe.service.serve import log_to, serve
 
     undo = log_to(sys.stderr, logging.WARNING if args.quiet else logging.INFO)
+    # With --json the line that names the address is the document's content, printed once it listens.
+    said = _Said(out) if out.as_json else None
     try:
-        return serve(args.host, args.port, args.data_dir, args.api_keys, manifests=args.manifests)
+        code = serve(args.host, args.port, args.data_dir, args.api_keys, manifests=args.manifests, out=said)
     finally:
         undo()
+    if said is not None and not said.text:
+        out.json({"error": "the service did not start; its log says why"})
+    return code
+
+
+class _Said(io.StringIO):
+    """What a service says of itself, as one JSON document."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__()
+        self._document = out
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        """Print the first line as the document."""
+        if not self.text:
+            self.text = text.strip()
+            self._document.json({"said": self.text, "url": self.text.rpartition(" ")[2]})
+            sys.stdout.flush()
+        return len(text)

@@ -135,7 +135,9 @@ def _same(node: Operation, types: list[str], result: str) -> str:
 
 def _refused(node: Operation, left: str, right: str) -> NoReturn:
     sign = {"not": "!", "negative": "-"}.get(node.operator, node.operator)
-    raise CelError(node.offset, f"{sign!r} does not go with {left} and {right}", _type_hint(sign, left, right))
+    raise CelError(
+        node.offset, f"{sign!r} does not go with {left} and {right}", _type_hint(sign, left, right)
+    )
 
 
 def _type_hint(sign: str, left: str, right: str) -> str:

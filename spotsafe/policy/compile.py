@@ -78,6 +78,7 @@ def compile_surface(
 
 def _rule(layer: Layer, index: int, rule: RuleModel, waived: Mapping[str, Waiver]) -> Rule:
     mode, canary = layer.mode if rule.mode is None else mode_of(rule.mode)
+    line, column = layer.rule_place(index)
     return Rule(
         id=rule.id,
         source=layer.name,
@@ -92,7 +93,8 @@ def _rule(layer: Layer, index: int, rule: RuleModel, waived: Mapping[str, Waiver
         notice=rule.notice,
         waiver=waived.get(f"{layer.name}#{rule.id}"),
         file=layer.document.file,
-        line=layer.rule_place(index)[0],
+        line=line,
+        column=column,
     )
 
 
@@ -164,6 +166,11 @@ def _merged(
         "content": content,
         "context": {} if surface is None else context_fields(surface),
         "languages": merge("languages", [layer.model.languages for layer in layers]),
+        "language_places": {
+            language: (layer.document.file, *layer.document.place((*layer.path, "languages", index)))
+            for layer in layers
+            for index, language in enumerate(layer.model.languages)
+        },
         "mode": mode,
         "canary": canary,
         "deadline": None if deadline == ASYNC else deadline,
@@ -238,13 +245,15 @@ def _indexes(checks: Sequence[Check], content: Mapping[str, PartSpec]) -> dict[s
     }
 
 
-_UNVERSIONED = frozenset({"clear", "gates", "quiet", "inapplicable", "checks", "static", "labels", "origins"})
+_UNVERSIONED = frozenset(
+    {"clear", "gates", "quiet", "inapplicable", "checks", "static", "labels", "origins", "language_places"}
+)
 
 
 def _digest(fields: Mapping[str, Any]) -> str:
     """A short digest of the effective policy: equal policies have equal versions wherever written."""
     plain: dict[str, Any] = {name: value for name, value in fields.items() if name not in _UNVERSIONED}
-    plain["rules"] = [rule._replace(file="", line=0) for rule in fields["rules"]]
+    plain["rules"] = [rule._replace(file="", line=0, column=0) for rule in fields["rules"]]
     plain["checks"] = [
         (c.rule, c.label, c.then, sorted(c.reach.items()), c.failure, c.unknown) for c in fields["checks"]
     ]

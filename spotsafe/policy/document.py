@@ -24,6 +24,10 @@ Path = tuple[str | int, ...]
 
 _NULL, _BOOL, _INT, _FLOAT, _STR = (f"tag:yaml.org,2002:{t}" for t in ("null", "bool", "int", "float", "str"))
 
+ALIAS = "aliases are not allowed"
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+STOOD_IN = (ALIAS, TOO_DEEP)
+"""Faults at whose place nothing stands in for the value: what it lacks is no fault of its own."""
 
 ABANDONED = 4 * MAX_DEPTH
 """Levels from which the rest of a document is not read: PyYAML's scanner takes quadratic time on them."""
@@ -52,7 +56,7 @@ class _Composer(yaml.SafeLoader):
         mark: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             self.get_event()  # type: ignore[no-untyped-call]  # as above
-            self.fault(mark, "aliases are not allowed", "write the value out where it is used")
+            self.fault(mark, ALIAS, "write the value out where it is used")
             return ScalarNode(_NULL, "", mark, mark)
         if event.anchor is not None:
             self.fault(mark, "anchors are not allowed", "remove the &name and write values out")
@@ -61,7 +65,7 @@ class _Composer(yaml.SafeLoader):
             self.fault(mark, "tags are not allowed", "remove the !tag; quote the value to make it a string")
             event.tag = None
         if self.depth >= MAX_DEPTH:
-            self.fault(mark, f"nested deeper than {MAX_DEPTH} levels", "flatten the document")
+            self.fault(mark, TOO_DEEP, "flatten the document")
             self.skip()
             return ScalarNode(_NULL, "", mark, mark)
         self.depth += 1
@@ -246,5 +250,5 @@ _SYNTAX = (
     ("expected ',' or '}'", "a flow mapping is not closed", "close it with '}' or separate with ','"),
     ("expected ',' or ']'", "a flow sequence is not closed", "close it with ']' or separate with ','"),
     ("unknown escape character", "an unknown escape in double quotes", "use single quotes, or \\\\"),
-    ("undefined alias", "aliases are not allowed", "write the value out where it is used"),
+    ("undefined alias", ALIAS, "write the value out where it is used"),
 )

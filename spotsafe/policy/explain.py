@@ -4,16 +4,19 @@ never from content."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from spotsafe.core.decision import Mode, Reason, Verdict
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.core.labels import LABELS, matching
+from spotsafe.core.labels import LABELS, default_action, matching
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
 from spotsafe.policy.actions import Action
+from spotsafe.policy.conditions import fits
 from spotsafe.policy.durations import ASYNC, format_duration, format_instant
-from spotsafe.policy.surface import Rule, SurfacePolicy
+from spotsafe.policy.surface import ContextField, Rule, SurfacePolicy
+from spotsafe.policy.wording import nearest, shown
 
 V = TypeVar("V")
 
@@ -181,6 +184,52 @@ def parse_scores(entries: Iterable[str]) -> dict[str, float]:
             )
         scores[label] = score
     return scores
+
+
+def parse_context(text: str, fields: Mapping[str, ContextField]) -> dict[str, object]:
+    """The JSON object of a command line as a context of *fields*. ConfigurationError names the field that
+    is unknown or of another type: a real caller would be told by its rules alone, with cause ``context``."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError("--context: write a JSON object, e.g. '{\"author_age_days\": 3}'")
+    for name, value in found.items():
+        if name not in fields:
+            known = f"declared are {', '.join(fields)}" if fields else "the surface declares none"
+            raise ConfigurationError(
+                f"--context: no field {shown(name)}; {nearest(name, list(fields)) or known}"
+            )
+        if not fits(fields[name].type, value):
+            raise ConfigurationError(f"--context: {name} must be {_JSON_TYPES[fields[name].type]}")
+    return found
+
+
+_JSON_TYPES = {
+    "string": "a string, in quotes", "int": "a whole number, without quotes", "bool": "true or false",
+    "double": "a number, without quotes", "strings": 'a list of strings, e.g. ["a", "b"]',
+}  # fmt: skip
+
+
+def label_entries() -> list[dict[str, Any]]:
+    """The taxonomy, JSON-ready: per label its severity, default action, who decides, and what it is in
+    other schemes."""
+    return [
+        {
+            "label": label.code,
+            "severity": label.severity,
+            "default": list(Action(*default_action(label.code)).words),
+            "decision": label.min_decision,
+            "human": label.needs_human,
+            "openai": list(label.openai),
+            "llama_guard": list(label.llama_guard),
+            "azure": list(label.azure),
+            "dsa_category": label.dsa_category,
+            "dsa_keywords": list(label.dsa_keywords),
+        }
+        for label in LABELS.values()
+    ]
 
 
 def parse_missing(entries: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from spotsafe.core.errors import Fault
 from spotsafe.core.seams import Calibration, Capabilities
 from spotsafe.core.signals import Cause
 from spotsafe.policy.surface import PolicySet, Rule, SurfacePolicy
-from spotsafe.policy.wording import first_few
+from spotsafe.policy.wording import first_few, shown
 
 
 def unsupported_labels(policy: SurfacePolicy, capabilities: Capabilities) -> tuple[str, ...]:
@@ -38,15 +38,17 @@ def _rule_gaps(policy: SurfacePolicy, rule: Rule, capabilities: Capabilities) ->
     if holding:
         message = f"no detector here gives {', '.join(holding)}: {rule.name} acts on everything"
         hint = "state if_missing: {unsupported: allow} if going without is meant"
-        yield Fault(rule.file, rule.line, 1, message, hint)
+        yield Fault(rule.file, rule.line, rule.column, message, hint)
     elif len(lost) == len(rule.labels):
         message = f"no detector here gives {', '.join(lost)}: {rule.name} never fires"
-        yield Fault(rule.file, rule.line, 1, message, "connect a service that gives it")
+        yield Fault(rule.file, rule.line, rule.column, message, "connect a service that gives it")
     if rule.then.disposition is Disposition.BLOCK:
         rough = [label for label in rule.labels if _rough(label, policy, capabilities)]
         if rough:
             message = f"{rule.name} blocks on {', '.join(rough)}, whose scores are not calibrated"
-            yield Fault(rule.file, rule.line, 1, message, "hold or review instead, or calibrate it first")
+            yield Fault(
+                rule.file, rule.line, rule.column, message, "hold or review instead, or calibrate it first"
+            )
 
 
 def _rough(label: str, policy: SurfacePolicy, capabilities: Capabilities) -> bool:
@@ -59,13 +61,15 @@ def _rough(label: str, policy: SurfacePolicy, capabilities: Capabilities) -> boo
 
 
 def _language_gaps(policy: SurfacePolicy, capabilities: Capabilities) -> Iterable[Fault]:
-    own = [rule for rule in policy.rules if rule.source == policy.name]
-    file, line = (own[0].file, own[0].line) if own else (policy.name, 1)
     for language in policy.languages:
         primary = language.partition("-")[0]
         lost = [
             label for label in policy.labels if capabilities.gap(label, "text", primary) is Cause.LANGUAGE
         ]
         if lost:
-            message = f"{policy.name}: no detector here covers {language} for {first_few(lost)}"
-            yield Fault(file, line, 1, message, "if_missing decides there; spotsafe explain shows how")
+            message = f"{policy.name}: no detector here covers {shown(language)} for {first_few(lost)}"
+            yield Fault(
+                *policy.language_places[language],
+                message,
+                "if_missing decides there; spotsafe explain shows how",
+            )

@@ -75,6 +75,7 @@ class Rule(NamedTuple):
     waiver: Waiver | None
     file: str
     line: int
+    column: int
 
     @property
     def name(self) -> str:
@@ -134,9 +135,9 @@ class SurfacePolicy:
 
     __slots__ = (
         "about", "audience", "baseline", "broken", "cache_stale", "cache_ttl", "canary", "checks", "clear",
-        "content", "context", "deadline", "direction", "gates", "hold", "inapplicable", "labels", "languages",
-        "mode", "name", "notices", "origins", "owner", "privacy_send", "quiet", "retain", "rules", "service",
-        "static", "team", "unlinked", "version",
+        "content", "context", "deadline", "direction", "gates", "hold", "inapplicable", "labels",
+        "language_places", "languages", "mode", "name", "notices", "origins", "owner", "privacy_send",
+        "quiet", "retain", "rules", "service", "static", "team", "unlinked", "version",
     )  # fmt: skip
 
     name: str
@@ -148,6 +149,7 @@ class SurfacePolicy:
     content: Mapping[str, PartSpec]
     context: Mapping[str, ContextField]
     languages: tuple[str, ...]
+    language_places: Mapping[str, tuple[str, int, int]]
     mode: Mode
     canary: float
     deadline: float | None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from spotsafe.core.errors import Fault
-from spotsafe.policy.document import Document, Path
+from spotsafe.policy.document import STOOD_IN, Document, Path
 from spotsafe.policy.wording import nearest, shown
 
 MAX_PRUNES = 8
@@ -24,13 +24,15 @@ def validated(model: type[M], document: Document, path: Path, faults: list[Fault
     right; None where nothing usable is left.
     """
     data = _at(document.data, path)
+    refused = {fault[:3] for fault in faults if fault.message in STOOD_IN}
     for attempt in range(MAX_PRUNES):
         try:
             return model.model_validate(data)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
         if not attempt:
-            faults.extend(_fault(model, document, path, detail) for detail in details)
+            found = [_fault(model, document, path, detail) for detail in details]
+            faults.extend(fault for fault in found if fault[:3] not in refused)
         data = _copy(data)
         doomed = {
             _doomed(data, detail["loc"], detail["type"]) for detail in details if not _stood_in(data, detail)
@@ -126,6 +128,8 @@ def _fault(model: type[BaseModel], document: Document, base: Path, detail: Any) 
         where = _field_name(here)
         return document.fault(path, f"{where}{context['message']}", context["hint"])
     message, hint = _plain(kind, context, detail["msg"])
+    if loc[-1:] == ("id",) and "#" in str(_at(document.data, path)):
+        message, hint = _RATCHET
     return document.fault(path, f"{_field_name(here)}{message}", hint)
 
 
@@ -133,6 +137,11 @@ def _field_name(path: Path) -> str:
     names = [key for key in path if isinstance(key, str)]
     return f"{shown(names[-1])}: " if names else ""
 
+
+_RATCHET = (
+    "names a baseline's rule, and those are never edited (the ratchet)",
+    "a stricter rule under an id of its own joins it; only a waiver, granted by the platform, loosens it",
+)
 
 _KEY_HINTS = {"string_pattern_mismatch": "use lower-case words, as in the manifest reference"}
 

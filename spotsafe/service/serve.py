@@ -115,16 +115,18 @@ def _announce(server: NotifyingServer, url: str, out: TextIO) -> None:
 
 
 def log_to(stream: TextIO, level: int = logging.INFO) -> Callable[[], None]:
-    """Write the service's log lines (and uvicorn's) to *stream*; returns what undoes it."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    loggers = [logging.getLogger(name) for name in ("spotsafe", "uvicorn")]
-    for logger in loggers:
+    """Write the service's log lines to *stream*, and uvicorn's in the service's name (its logger is called
+    ``uvicorn.error`` whatever the level); returns what undoes it."""
+    handlers = {}
+    for name, shown in (("spotsafe", "%(name)s"), ("uvicorn", "spotsafe.service")):
+        handler = handlers[logging.getLogger(name)] = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {shown} %(message)s"))
+    for logger, handler in handlers.items():
         logger.addHandler(handler)
         logger.setLevel(level)
 
     def undo() -> None:
-        for logger in loggers:
+        for logger, handler in handlers.items():
             logger.removeHandler(handler)
 
     return undo

@@ -122,7 +122,7 @@ def test_lint_compares_with_what_the_engine_gives(
     (workplace / "safety" / "m.yaml").write_text(MANIFEST.replace("[en]", "[en, fi]"), "utf-8")
     code, found = answer(capsys, "lint")
     assert code == 1
-    assert "covers fi" in found["warnings"][0]["message"]
+    assert "covers 'fi'" in found["warnings"][0]["message"]
     assert answer(capsys, "lint", "--no-detector")[0] == 0
 
 

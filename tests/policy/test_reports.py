@@ -227,7 +227,7 @@ def test_coverage_compares_with_what_a_detector_can_give(kit: SimpleNamespace) -
     assert [m for m in messages if "no detector here gives harass.stalking: a.b#s acts on everything" in m]
     assert [m for m in messages if "a.b#o never fires" in m]
     assert [m for m in messages if "blocks on tone.toxic" in m]
-    assert [m for m in messages if "no detector here covers fi for child.csam" in m]
+    assert [m for m in messages if "no detector here covers 'fi' for child.csam" in m]
     assert not [m for m in messages if "covers en" in m]
     assert unsupported_labels(found.surfaces["a.b"], capabilities) == ("harass.stalking", "tc.other")
 
