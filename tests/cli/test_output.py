@@ -29,6 +29,31 @@ def test_tables_are_readable_with_and_without_the_extra(printed: tuple[Output, i
     assert all(word in text for word in ("Surfaces", "surface", "comments.create", "0.50", "–", "yes", "3"))
 
 
+def test_a_blank_line_stands_only_between(printed: tuple[Output, io.StringIO]) -> None:
+    """No table starts the output with one, and a table without rows prints nothing."""
+    out, written = printed
+    out.table("Nothing", ("a",), [])
+    assert written.getvalue() == ""
+    out.table("First", ("a",), [("x",)])
+    out.table("Second", ("a",), [("y",)])
+    assert written.getvalue().startswith("First\n")
+    assert "\n\nSecond\n" in written.getvalue()
+
+
+def test_tables_break_between_words_only() -> None:
+    """Ids and labels stay whole where the width allows it."""
+    out = io.StringIO()
+    words = ["sexual.exploitation,", "illicit.trafficking,", "child.sexualization"]
+    name = "baseline/public-ugc#self-harm-promotion"
+    Output(stdout=out).table(
+        "Rules", ("rule", "labels", "limits"), [(name, " ".join(words * 3), "person " * 30)]
+    )
+    assert out.getvalue().split().count("person") == 30
+    assert all(out.getvalue().split().count(word) == 3 for word in words)
+    assert name in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= output.PIPE_WIDTH
+
+
 def test_nothing_printed_can_steer_a_terminal(printed: tuple[Output, io.StringIO]) -> None:
     """What somebody wrote is shown without the signs that move a cursor or colour a screen."""
     out, written = printed

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spotsafe.cli.main import main
+from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities
 from spotsafe.core.signals import Signal, Signals
 from spotsafe.detectors import local
@@ -126,6 +127,30 @@ def test_lint_compares_with_what_the_engine_gives(
     assert answer(capsys, "lint", "--no-detector")[0] == 0
 
 
+def test_lint_points_at_the_place_in_order(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A language at its entry under ``languages``, a rule at its column; sorted by file and line."""
+    text = MANIFEST.replace("[en]", "[en, no]").replace("at: 0.5, then: limit", "at: 1, then: limit")
+    (workplace / "safety" / "m.yaml").write_text(text, "utf-8")
+    (workplace / "safety" / "a.yaml").write_text(text.replace("a.b", "z.z"), "utf-8")
+    found = answer(capsys, "lint")[1]["warnings"]
+    assert found == sorted(found, key=lambda w: (w["file"], w["line"], w["column"]))
+    assert [w["file"][-6:] for w in found] == ["a.yaml", "a.yaml", "m.yaml", "m.yaml"]
+    lines = text.splitlines()
+    assert "covers 'no' for" in found[0]["message"]
+    assert lines[found[0]["line"] - 1][found[0]["column"] - 1 :].startswith("no]")
+    assert lines[found[1]["line"] - 1][found[1]["column"] - 1 :].startswith("1, then: limit")
+
+
+def test_commands_that_load_show_faults_as_lint_does(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same words, on standard error."""
+    (workplace / "safety" / "m.yaml").write_text(MANIFEST.replace("then: limit", "then: reject"), "utf-8")
+    shown = run(capsys, "lint")[1]
+    assert "did you mean 'block'?" in shown
+    assert run(capsys, "diff", "safety", "safety")[2] == shown
+
+
 def test_commands_say_what_to_do_where_there_is_nothing(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +189,56 @@ def test_explain_shows_a_policy_and_a_decision(capsys: pytest.CaptureFixture[str
         ["--missing", "hate.*=no"],
     ):
         assert run(capsys, "explain", "a.b", "--score", "tone.toxic=1", *wrong)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["a.b", "--context", '{"agee": 3}'], "did you mean 'age'?"),
+        (["a.b", "--context", '{"age": "3"}'], "age must be a whole number"),
+        (["a.b", "--context", '{"age": true}', "--score", "tone.toxic=1"], "age must be a whole number"),
+        (["a.b", "--context", "{"], "write a JSON object"),
+        (["baseline/nope"], "there are: baseline/floor"),
+        (["baseline/minor"], "did you mean 'baseline/minors'?"),
+        ([], "--labels"),
+    ],
+)
+def test_explain_refuses_what_it_would_not_use(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 with the remedy, with scores and without."""
+    code, _, err = run(capsys, "explain", *words)
+    assert code == 2
+    assert says in err
+
+
+def test_explain_lists_the_taxonomy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every label with severity, default action, who decides, and its names in other schemes."""
+    code, found = answer(capsys, "explain", "--labels")
+    entries = {entry["label"]: entry for entry in found["labels"]}
+    assert (code, set(entries)) == (0, set(LABELS))
+    assert entries["hate.threatening"] == {
+        "label": "hate.threatening",
+        "severity": 4,
+        "default": ["block"],
+        "decision": "human",
+        "human": True,
+        "openai": ["hate/threatening"],
+        "llama_guard": ["S10", "S1"],
+        "azure": ["Hate"],
+        "dsa_category": "ILLEGAL_OR_HARMFUL_SPEECH",
+        "dsa_keywords": ["HATE_SPEECH"],
+    }
+    shown = run(capsys, "explain", "--labels")[1]
+    assert all(word in shown for word in (*LABELS, "block + quarantine", "Llama Guard", "S10, S1"))
+
+
+def test_usage_errors_call_nothing_required_that_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """``manifests`` has a default."""
+    for command in ("lint", "explain", "test"):
+        with pytest.raises(SystemExit):
+            main([command, "--waivers"])
+        assert "required" not in capsys.readouterr().err
 
 
 def test_test_runs_examples_and_shows_only_their_numbers(

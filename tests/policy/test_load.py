@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from spotsafe.core.decision import Disposition, Effect, Mode
 from spotsafe.core.errors import ManifestError
+from spotsafe.policy.durations import format_duration, parse_duration
 from spotsafe.policy.evaluate import evaluate
 from spotsafe.policy.load import builtin, load, load_text
 from spotsafe.policy.surface import ContextField, HoldPolicy, PartSpec
@@ -240,3 +242,53 @@ def test_audio_and_video_make_the_deadline_async(kit: SimpleNamespace) -> None:
     found = kit.policies({"content": {"episode": "audio"}, "deadline": "150ms"})
     assert found.surfaces["a.b"].deadline is None
     assert any("never checked inside a request" in warning.message for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "says", "hint"),
+    [
+        ({"then": "reject"}, "not an action", "did you mean 'block'?"),
+        ({"then": "flag"}, "not an action", "did you mean 'review'?"),
+        ({"then": ["hold", "mask"]}, "not an action", "did you mean 'redact'?"),
+        ({"then": "Warn"}, "not an action", "did you mean 'nudge'?"),
+        ({"label": "hate.hates"}, "covers no label", "labels of hate: hate.speech, hate.threatening"),
+        ({"label": "hate.speach"}, "covers no label", "did you mean 'hate.speech'?"),
+        ({"label": "zzz"}, "covers no label", "explain --labels"),
+        ({"id": "baseline/public-ugc#threats"}, "the ratchet", "waiver"),
+        ({"when": "age < '7'"}, "does not go with int and string", "numbers stand without quotes"),
+        ({"when": "!age"}, "does not go with int and bool", "compare it first"),
+        ({"when": "age in ['a']"}, "'in' does not go with", "list of int"),
+    ],
+)
+def test_hints_name_what_was_meant(kit: SimpleNamespace, rule: Any, says: str, hint: str) -> None:
+    """Words of other systems, labels of a family, a baseline's rule, types that do not meet."""
+    whole = {"id": "r", "label": "tone.toxic", "at": 0.5, "then": "hold", **rule}
+    (found,) = kit.faults(kit.manifest({"context": {"age": "int"}, "rules": [whole]}))
+    assert says in found.message
+    assert hint in found.hint
+
+
+def test_an_alias_is_one_fault(kit: SimpleNamespace) -> None:
+    """What would have stood there is not missed as well."""
+    text = "spotsafe: 1\nteam: t\nowner: o@example.com\nsurfaces:\n  a.b:\n    rules: *x\n    hold: *y\n"
+    assert [(f.line, f.message) for f in kit.faults(text)] == [
+        (6, "aliases are not allowed"),
+        (7, "aliases are not allowed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (259_200.0, "72h"),
+        (15_552_000.0, "180d"),
+        (600.0, "10m"),
+        (0.15, "150ms"),
+        (86_400.0, "24h"),
+        (0.0, "0"),
+    ],
+)
+def test_durations_are_shown_as_documented(seconds: float, text: str) -> None:
+    """Days from a week on, hours below; what is shown parses back."""
+    assert format_duration(seconds) == text
+    assert parse_duration(text) == seconds
