@@ -335,8 +335,8 @@ def _require_nouns(policy: object, content: object) -> None:
         )
     if not isinstance(content, Content):
         raise ConfigurationError(
-            f"check_content takes a spotsafe Content, not a {type(content).__name__}: use client.check(surface, "
-            "body=…), or Content([Text(…)])"
+            f"check_content takes a spotsafe Content, not a {type(content).__name__}: "
+            "use client.check(surface, body=…), or Content([Text(…)])"
         )
 
 

@@ -97,6 +97,7 @@ class Rungs:
         if len(outcome) != 1:
             return Failed(Failure.MALFORMED)
         signals = outcome[0]
+        source.ready = True
         source.learn(signals)
         if not source.remote:  # whose answers are completed as they are decoded
             signals = complete(signals, question.request.labels, question.parts)
@@ -111,7 +112,11 @@ class Rungs:
         return reply
 
     def _inline(self, question: Question, source: Source) -> bool:
-        return source.inline and question.size <= INLINE_CHARACTERS
+        if not source.inline or question.size > INLINE_CHARACTERS:
+            return False
+        # A fallback that is still to load its models loads them on a thread that the deadline can leave; a
+        # primary, of which nothing could be known otherwise, inside the first request.
+        return source.ready or source is question.primary
 
     def _run(self, question: Question, source: Source, timeout: float) -> list[Signals]:
         """The answer of an engine on this thread. It counts however long it took: nothing is gained by
@@ -292,7 +297,7 @@ class Rungs:
             if self._inline(question, source):
                 return self._run(question, source, timeout)
             async with asyncio.timeout(timeout):
-                awaitable = getattr(detector, "adetect", None)
+                awaitable = None if source.inline else getattr(detector, "adetect", None)
                 if awaitable is not None:
                     found: list[Signals] = await awaitable(request, timeout=timeout)
                     return found

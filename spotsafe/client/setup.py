@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 from spotsafe.client.http import Exchange
 from spotsafe.client.options import Options
@@ -14,7 +13,7 @@ from spotsafe.core.seams import Detector
 from spotsafe.guard.retry import Gate
 from spotsafe.policy.surface import PolicySet, SurfacePolicy
 
-_log = logging.getLogger("spotsafe.client")
+_reach_log = logging.getLogger("spotsafe.client.reach")
 
 
 class Equipment:
@@ -77,10 +76,7 @@ def _source(chosen: Detector | str) -> Source:
 
 def unsupported(policy: SurfacePolicy, source: Source | None) -> tuple[str, ...]:
     """Labels that the surface's rules read and its primary detector can never give, as far as known."""
-    capabilities = source.detector.capabilities() if source is not None else None
-    if capabilities is None:
-        return ()
-    return tuple(label for label in policy.labels if label not in capabilities.labels)
+    return () if source is None else tuple(label for label in policy.labels if label in source.beyond)
 
 
 def checked_privacy(policies: PolicySet, equipment: Equipment) -> None:
@@ -94,16 +90,22 @@ def checked_privacy(policies: PolicySet, equipment: Equipment) -> None:
             )
 
 
-def warn_unsupported(policies: PolicySet, equipment: Equipment) -> None:
-    """One log line for each label that rules read and no configured primary detector can give."""
-    lacking: dict[str, list[str]] = {}
+def lacking(policies: PolicySet, equipment: Equipment) -> dict[str, list[str]]:
+    """Each label that rules read and no configured primary detector can give, with the surfaces that read
+    it."""
+    found: dict[str, list[str]] = {}
     for policy in policies.surfaces.values():
         for label in unsupported(policy, equipment.sources(policy)[0]):
-            lacking.setdefault(label, []).append(policy.name)
-    for label, surfaces in lacking.items():
-        _log.warning("no configured detector gives %s, which rules read on: %s", label, _few(surfaces))
+            found.setdefault(label, []).append(policy.name)
+    return found
 
 
-def _few(names: Iterable[str]) -> str:
-    shown = sorted(names)
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+def warn_unsupported(policies: PolicySet, equipment: Equipment) -> None:
+    """One log line where rules read labels that no configured primary detector can give."""
+    labels = sorted(lacking(policies, equipment))
+    if labels:
+        _reach_log.warning(
+            "no configured detector gives %d of the labels that rules read: %s; their if_missing decides "
+            "(client.stats()['unsupported'] has them all, with their surfaces)",
+            len(labels), ", ".join(labels[:3]) + (" …" if len(labels) > 3 else ""),
+        )  # fmt: skip

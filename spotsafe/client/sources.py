@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 
 from spotsafe.client.remote import ServiceDetector
@@ -26,10 +27,15 @@ class Source:
     *inline*: it computes in process and is quick, so short texts need no other thread. *gate* admits
     requests to one that can be down; None for the local engine. *beyond* are the labels that it is known
     not to give, by its capabilities or by what its answers said: while it is down they are still
-    ``unsupported`` rather than failed, so that an outage does not hold everything for their sake.
+    ``unsupported`` rather than failed, so that an outage does not hold everything for their sake; they are
+    what the version *reach_of* does not give, and *learnt* is called when they change. *ready* is False
+    while the detector has models still to load.
     """
 
-    __slots__ = ("_version", "beyond", "detector", "fields", "gate", "inline", "space")
+    __slots__ = (
+        "_declared", "_version", "beyond", "detector", "fields", "gate", "inline", "learnt", "reach_of",
+        "ready", "space",
+    )  # fmt: skip
 
     def __init__(self, detector: Detector, *, inline: bool, gate: Gate | None) -> None:
         self.detector = detector
@@ -38,7 +44,10 @@ class Source:
         capabilities = detector.capabilities()
         self.fields = capabilities.context_fields if capabilities is not None else ()
         given = set(LABELS) if capabilities is None else set(capabilities.labels)
-        self.beyond = frozenset(set(LABELS) - given)
+        self.beyond = self._declared = frozenset(set(LABELS) - given)
+        self.reach_of = detector.version
+        self.learnt: Callable[[], object] | None = None
+        self.ready = not callable(getattr(detector, "warm", None))
         self._version = detector.version
         self.space = namespace(detector.id, self._version)
 
@@ -57,9 +66,16 @@ class Source:
     def learn(self, signals: Signals) -> None:
         """Note from an answer which labels the detector does not give, and which it does after all."""
         gaps = {entry.label for entry in signals.missing if entry.cause is Cause.UNSUPPORTED}
-        known = (self.beyond | gaps).difference(signals.by_label)
-        if known != self.beyond:
-            self.beyond = known
+        before = self.beyond if self.reach_of == self._version else self._declared
+        known = (before | gaps).difference(signals.by_label)
+        if known != self.beyond or self.reach_of != self._version:
+            self.reaches(known, self._version)
+            if self.learnt is not None:
+                self.learnt()
+
+    def reaches(self, without: Iterable[str], version: str) -> None:
+        """Note that *version* of the detector does not give the labels *without*."""
+        self.beyond, self.reach_of = frozenset(without), version
 
 
 def local_engine(name: str = "local") -> Detector:
@@ -84,9 +100,12 @@ def local_engine(name: str = "local") -> Detector:
 
 def warm(source: Source | None) -> None:
     """Have the detector of *source* load what it would load with the first request, where it can."""
-    load = None if source is None else getattr(source.detector, "warm", None)
+    if source is None or source.ready:
+        return
+    load = getattr(source.detector, "warm", None)
     if callable(load):
         load()
+    source.ready = True
 
 
 def optional_engine() -> Detector | None:

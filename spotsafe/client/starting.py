@@ -16,11 +16,12 @@ from spotsafe.client.http import Exchange
 from spotsafe.client.lifecycle import watch
 from spotsafe.client.options import Options
 from spotsafe.client.plans import Plan
+from spotsafe.client.reach import Reach
 from spotsafe.client.reporting import Reporting
 from spotsafe.client.runtime import Runtime
 from spotsafe.client.setup import Equipment, checked_privacy, equip, unsupported, warn_unsupported
-from spotsafe.client.sources import warm
-from spotsafe.core.errors import ConfigurationError, SpotsafeError
+from spotsafe.client.sources import Source, warm
+from spotsafe.core.errors import ConfigurationError, ManifestError, SpotsafeError
 from spotsafe.core.faults import contained
 from spotsafe.core.ids import uuid7
 from spotsafe.core.seams import Clock
@@ -63,6 +64,7 @@ class Starting(Checks):
         self._equipment: Equipment | None = None
         self._reporting: Reporting | None = None
         self._holding: Holding | None = None
+        self._reach: Reach | None = None
         self._broken_starts = 0
 
     # ── start ───────────────────────────────────────────────────────────────────────────────────
@@ -75,12 +77,16 @@ class Starting(Checks):
             raise ConfigurationError(_NOBODY)
         with self._starting:
             if self._state != READY:
-                equipment = self._assemble()
-                # Here and not on a thread: a server that forks its workers next must not copy a load that
-                # is half done, with its locks held. An outage is no time to read model files either.
-                for source in (equipment.primary, equipment.fallback):
-                    warm(source)
-                self._state = READY
+                self._assemble(asking=True)
+            # Here and not on a thread: a server that forks its workers next must not copy a load that is
+            # half done, with its locks held. An outage is no time to read model files either.
+            self._warm()
+            self._state = READY
+
+    def _warm(self) -> None:
+        if self._equipment is not None:
+            for source in (self._equipment.primary, self._equipment.fallback):
+                warm(source)
 
     def _ensure_started(self) -> None:
         """Start within a guarded call: what is broken holds, and never raises into a request."""
@@ -92,6 +98,7 @@ class Starting(Checks):
             failed = self._started_lazily()
             if failed is None:
                 self._state = READY
+                self._started_beside()
                 return
             if self._faults.loud:
                 raise ConfigurationError(failed)
@@ -100,6 +107,19 @@ class Starting(Checks):
             self._runtime = self._new_runtime()
             self._state = BROKEN
             _log.error("every surface is held, status unchecked: %s", failed)
+
+    def _started_beside(self) -> None:
+        """What ``start()`` does besides, off the request that started the client."""
+        equipment, reach = self._equipment, self._reach
+        if equipment is not None and not equipment.primary.ready:
+            _log.warning(
+                "the first check loads the models, which takes seconds: call client.start() when the "
+                "process starts, before it takes traffic"
+            )
+        elif equipment is not None and equipment.fallback is not None and not equipment.fallback.ready:
+            self._runtime.background.submit(partial(warm, equipment.fallback))
+        if reach is not None:
+            self._runtime.background.submit(reach.ask)
 
     def _started_lazily(self) -> str | None:
         """None, or why the start failed: a kind and a remedy."""
@@ -113,10 +133,11 @@ class Starting(Checks):
             except SpotsafeError as error:
                 if self._faults.loud:
                     raise
-                failed = f"{type(error).__name__} at the start; client.start() raises it with its remedy"
+                failed = f"{_named(error)} at the start; client.start() raises it with its remedy"
         return failed
 
-    def _assemble(self) -> Equipment:
+    def _assemble(self, *, asking: bool = False) -> None:
+        """Put everything together; *asking* the service for its reach."""
         options = self._options
         switches = parse_switches(self._environ.get("SPOTSAFE_MODE", ""))
         self._kills = tuple(dict.fromkeys((*switches, *self._kills)))
@@ -129,6 +150,7 @@ class Starting(Checks):
             _log.warning("%s", warning)
         equipment = equip(options, self._exchange)
         checked_privacy(policies, equipment)
+        self._learn_reach(equipment.primary, asking=asking)
         warn_unsupported(policies, equipment)
         store = hold_store(options, policies, self._clock)
         if self._reporting is not None:
@@ -142,7 +164,19 @@ class Starting(Checks):
         for switch in self._kills:
             _log.warning("kill switch: %s", switch)
         watch(self)
-        return equipment
+
+    def _learn_reach(self, primary: Source, *, asking: bool) -> None:
+        self._reach = None
+        options = self._options
+        if not primary.remote or self._exchange is None or options.service is None:
+            return
+        reach = self._reach = Reach(primary, self._exchange, options.service, options.outbox)
+        reach.recall()
+        if asking:
+            with contained("client.reach", self._faults):
+                reach.ask()
+        if reach.path is not None:
+            primary.learnt = lambda: self._runtime.background.submit(reach.keep)
 
     def _connect(self) -> None:
         """The parts that do not depend on manifests, so that a broken start can still be reported."""
@@ -290,6 +324,15 @@ class Starting(Checks):
 
 
 _NOBODY = "this process configured no client; call spotsafe.configure(Client(…)) when it starts"
+
+
+def _named(error: SpotsafeError) -> str:
+    """The kind of *error* and, of faults in manifests, how many and where the first is."""
+    kind = type(error).__name__
+    if not isinstance(error, ManifestError) or not error.faults:
+        return kind
+    first, count = error.faults[0], len(error.faults)
+    return f"{kind} ({count} fault{'' if count == 1 else 's'}, the first at {first.file}:{first.line})"
 
 
 def _new_id(clock: Clock, random: Random) -> str:

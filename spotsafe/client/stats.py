@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spotsafe.client.setup import lacking
 from spotsafe.core.decision import Disposition, Status
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def figures(client: Starting) -> dict[str, Any]:
     if runtime is not None:
         found |= runtime.figures()
     found["breaker"] = _gate(client)
+    policies, equipment = client._set, client._equipment
+    found["unsupported"] = {} if policies is None or equipment is None else lacking(policies, equipment)
     reporting = client._reporting
     found["outbox"] = {} if reporting is None else reporting.figures()
     return found

@@ -30,8 +30,8 @@ def ladder(
 
     *labels* are the codes asked for, *parts* the names of the content's parts; *beyond* are labels that
     the primary is known not to give. *inline* is a primary that runs on this thread: nothing could cut it
-    off, so it is asked whatever the clock says. A lower rung is tried only for labels that *failed* above, and
-    gives nothing for the others.
+    off, so it is asked whatever the clock says. A lower rung is tried only for labels that *failed* above,
+    and gives nothing for the others.
     """
     timeout = deadline.for_primary(keep_local=has_fallback)
     reply = (yield AskPrimary(timeout)) if timeout > 0 or inline else Failed(Failure.TIMEOUT)

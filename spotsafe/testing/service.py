@@ -163,6 +163,15 @@ class FakeService:
         items = decode_detect(body)
         return encode_answer([(name, self.signals(wanted)) for name, wanted in items], self.engine)
 
+    def reach(self) -> dict[str, Any]:
+        """The answer to ``/v1/labels``, as far as clients read it: every label but those omitted as
+        ``unsupported``."""
+        lacks = {label for label, cause in self._missing.items() if cause is Cause.UNSUPPORTED}
+        listed = [
+            {"label": label, "languages": {} if label in lacks else {"*": "calibrated"}} for label in LABELS
+        ]
+        return {"engine": self.engine, "labels": listed}
+
     def accept(self, events: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """Keep *events*, each once."""
         duplicate = 0
@@ -246,6 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
             wanted = self.path.partition("state=")[2].partition("&")[0] or "pending"
             found = [hold for hold in self.service.holds.values() if hold["state"] == wanted]
             self._json(200, {"holds": found, "next": None})
+        elif self.path == "/v1/labels":
+            self._json(200, self.service.reach())
         elif self.path in ("/healthz", "/readyz"):
             self._json(200, {"status": "ok"})
         else:

@@ -229,9 +229,10 @@ def test_a_transport_can_be_given() -> None:
 
 
 def test_connections_are_kept() -> None:
-    """Many checks, one connection."""
+    """Start and many checks, one connection."""
     with FakeService() as service:
         client = Client(service=service.url, fallback=None, telemetry=False, environ={})
+        client.start()
         for number in range(5):
             client.check("anything", body=str(number))
         client.close()
