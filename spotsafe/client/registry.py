@@ -78,20 +78,22 @@ def declared() -> tuple[str, ...]:
     return tuple(process.declared)
 
 
-State = tuple["Client | None", tuple[str, ...], bool]
-"""The configured client, the declared surfaces, and whether faults are loud."""
+State = tuple["Client | None", tuple[str, ...], bool, dict[str, int]]
+"""The configured client, the declared surfaces, whether faults are loud, and those counted so far."""
 
 
 def state() -> State:
     """What :func:`restore` brings back: for tests, which must not see each other's client."""
     with process.lock:
-        return process.client, tuple(process.declared), faults.loud
+        return process.client, tuple(process.declared), faults.loud, dict(faults.counts)
 
 
 def restore(state: State) -> None:
     """Bring back a process state. Surfaces declared since are kept: their modules stay imported."""
     with process.lock:
-        process.client, names, faults.loud = state
+        process.client, names, faults.loud, counts = state
+        faults.counts.clear()
+        faults.counts.update(counts)
         process.unconfigured = None
         for name in names:
             process.declared.setdefault(name)
