@@ -8,10 +8,10 @@ import time
 import weakref
 from typing import Protocol
 
-from spotsafe.client import registry
+from spotsafe.client import registry, workers
 
 EXIT_SECONDS = 2.0
-"""How long the end of the interpreter waits for events to be delivered, all clients together."""
+"""How long the end of the interpreter waits for events and for running checks, all clients together."""
 
 
 class Living(Protocol):
@@ -31,6 +31,7 @@ def watch(client: Living) -> None:
 
 
 def _in_child() -> None:
+    workers.after_fork()
     registry.after_fork()
     for client in list(_living):
         client._after_fork()
@@ -40,6 +41,7 @@ def _at_exit() -> None:
     end = time.monotonic() + EXIT_SECONDS
     for client in list(_living):
         client.close(max(0.0, end - time.monotonic()))
+    workers.wind_up(max(0.0, end - time.monotonic()))
 
 
 # Only ``after_in_child``: a ``before`` hook would run in, and could block, the parent.

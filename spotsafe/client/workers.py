@@ -6,12 +6,29 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Condition, Event, Thread
+from time import monotonic
 from typing import TypeVar
+from weakref import WeakSet
 
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure, SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 
 T = TypeVar("T")
+
+
+_pools: WeakSet[Workers] = WeakSet()
+
+
+def after_fork() -> None:
+    """In a forked child: the parent's pools have no threads here, and locks that nobody may hold."""
+    _pools.clear()
+
+
+def wind_up(seconds: float) -> None:
+    """End all pools of the process, within *seconds* together."""
+    end = monotonic() + seconds
+    for pool in list(_pools):
+        pool.wind_up(max(0.0, end - monotonic()))
 
 
 class Workers:
@@ -30,6 +47,7 @@ class Workers:
         self._busy = 0
         self._closed = False
         self.refused = 0
+        _pools.add(self)
 
     def submit(self, job: Callable[[], T]) -> Future[T] | None:
         """Run *job* on a worker; None where the queue is full, the pool closed, or the interpreter is
@@ -108,6 +126,17 @@ class Workers:
         """Wait until nothing is queued or running, at most *timeout* seconds; whether that was reached."""
         with self._ready:
             return self._ready.wait_for(lambda: not self._jobs and not self._busy, timeout)
+
+    def wind_up(self, seconds: float) -> bool:
+        """At the end of the interpreter: drop what waits, and wait at most *seconds* for what runs; whether
+        it ended. A thread that comes back from native code after that takes the process down with it."""
+        with self._ready:
+            waiting, self._closed = list(self._jobs), True
+            self._jobs.clear()
+            self._ready.notify_all()
+        for future, _ in waiting:
+            future.cancel()
+        return self.drain(seconds)
 
     def close(self) -> None:
         """Take no more jobs; the threads end when the queue is empty. Does not wait."""
