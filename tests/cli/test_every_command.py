@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -110,3 +113,40 @@ def test_json_is_one_document_in_every_outcome(
 def test_every_command_that_needs_no_service_is_run() -> None:
     """A new command cannot be left out."""
     assert {words.split()[0] for words, _ in RUNS} == set(COMMANDS) - {"demo"}
+
+
+def test_a_served_address_is_one_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``serve --json`` says where it listens; where it never does, that it does not."""
+    from spotsafe.service import serve as module
+
+    def listens(*_: object, out: TextIO, **__: object) -> int:
+        out.write("spotsafe service listening on http://127.0.0.1:8080\n")
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "serve", listens)
+    assert main(["serve", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["url"] == "http://127.0.0.1:8080"
+    monkeypatch.setattr(module, "serve", lambda *_, **__: 1)
+    assert main(["serve", "--json"]) == 1
+    assert "did not start" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_service_logs_in_its_own_name() -> None:
+    """uvicorn's logger is called ``uvicorn.error`` whatever the level: not for readers."""
+    from spotsafe.service.serve import log_to
+
+    stream = io.StringIO()
+    undo = log_to(stream)
+    try:
+        logging.getLogger("uvicorn.error").info("Started")
+        logging.getLogger("spotsafe.client").warning("kill switch")
+    finally:
+        undo()
+    lines = stream.getvalue().splitlines()
+    assert [line.partition(" INFO ")[2] or line.partition(" WARNING ")[2] for line in lines] == [
+        "spotsafe.service Started",
+        "spotsafe.client kill switch",
+    ]
