@@ -71,8 +71,7 @@ class Network:
         names = [str(order) for order, _ in BRANCHES]
         self._project = np.concatenate([stored[f"proj{name}"] for name in names], axis=1)
         self._project_bias, self._gain, self._shift = (
-            np.concatenate([stored[f"{part}{name}"] for name in names])
-            for part in ("proj_b", "ln_g", "ln_b")
+            np.concatenate([stored[f"{part}{name}"] for name in names]) for part in ("proj_b", "ln_g", "ln_b")
         )
         self._first = [
             _side_by_side(stored[f"w1_{name}"], order)

@@ -44,10 +44,11 @@ _LIMITS = """\
   features are used) were chosen with an eye on sets left out whole and on own test lines; held-out rows and
   held-out benign rows also fixed the calibration; the teacher was trained on Wikipedia comments of the kind
   that `wikipedia_toxicity_fuzzed_pairs` holds.
-* `selfharm.promotion` has no ranking power on long answers of assistants (see `pyrit_harm_scored` among the
-  sets left out): it is for plain, short incitement. `violence.incitement` is little better there.
+* `selfharm.promotion` on long answers of assistants is judged badly (see `pyrit_harm_scored` among the sets
+  left out): it is for plain incitement and short advice. `violence.incitement` is little better there.
 * `hate.threatening`, `violence.incitement`, `selfharm.*` and `illicit.instructions` rest on little public
-  data and on own sentences; their scores rank plain cases well and are not calibrated.
+  data and on own sentences; they rank well, but one half is a high bar: the own judging lines show how many
+  harmful lines stay below it.
 * `ai.prompt_attack` has seen mostly English attacks. Instructions hidden in a long document are found when
   one window of about 360 characters contains them, not when they are spread over several.
 * Calibration reflects sets that are rich in harm. On traffic with little harm a score of 0.5 is met by fewer
@@ -73,6 +74,13 @@ def text(report: Mapping[str, Any]) -> str:
             "shipped ones.\n"
         ),
         _figures(report["left_out"], "set"),
+        (
+            "## Own judging lines\n\nShort and hard lines of our own (`spotsafe/learning/text/judging.txt`), "
+            "written before the training lines that they judge, by the same author; never trained or "
+            "calibrated on. "
+            "*found* and *false alarms*: shares of positive and of harmless lines that score at least 0.5.\n"
+        ),
+        _judged(report["judged"]),
         (
             "## False alarms\n\nShare of held-out benign rows (learner sentences in 44 languages, "
             "requests to assistants, "
@@ -110,6 +118,21 @@ def _figures(entries: Sequence[Mapping[str, Any]], where: str) -> str:
         for entry in entries
     )
     return _table(("label", where, "positives", "negatives", "AUROC", "AUPRC"), rows)
+
+
+def _judged(entries: Sequence[Mapping[str, Any]]) -> str:
+    rows = (
+        (
+            f"`{entry['label']}`",
+            entry["positives"],
+            entry["harmless"],
+            _figure(entry["auroc"]),
+            f"{entry['found']:.0%}",
+            f"{entry['false_alarms']:.1%}",
+        )
+        for entry in entries
+    )
+    return _table(("label", "positives", "harmless", "AUROC", "found", "false alarms"), rows)
 
 
 def _figure(value: float | None) -> str:

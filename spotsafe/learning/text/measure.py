@@ -30,11 +30,11 @@ class Figure(NamedTuple):
     auprc: float | None
 
 
-def figure(label: str, where: str, scores: F32, truth: NDArray[np.bool_]) -> Figure:
-    """AUROC and AUPRC of *scores*; None where there are too few rows of a side."""
+def figure(label: str, where: str, scores: F32, truth: NDArray[np.bool_], least: int = _LEAST) -> Figure:
+    """AUROC and AUPRC of *scores*; None where a side has fewer than *least* rows."""
     positives = int(truth.sum())
     negatives = len(truth) - positives
-    if min(positives, negatives) < _LEAST:
+    if min(positives, negatives) < least:
         return Figure(label, where, positives, negatives, None, None)
     auroc, auprc = roc_auc_score(truth, scores), average_precision_score(truth, scores)
     return Figure(label, where, positives, negatives, round(float(auroc), 3), round(float(auprc), 3))

@@ -22,6 +22,7 @@ from spotsafe.learning.text import (
     corpus,
     fit_heads,
     fit_ngrams,
+    judging,
     left_out,
     measure,
     rows,
@@ -58,6 +59,7 @@ def train(
     """
     shown = progress or Progress()
     sources = tuple(shipped_registry() if registry is None else registry)
+    reader = encoder or SentenceEncoder()
     with one_thread():
         listed = rows.load(data_dir, sources)
         if not listed:
@@ -66,18 +68,20 @@ def train(
             )
         whole = corpus.build(
             [*listed, *contrast.load(), *words.benign(listed)],
-            encoder=encoder or SentenceEncoder(),
+            encoder=reader,
             teacher=teacher or Teacher.installed(),
             progress=shown,
         )
         arrays, scores = _fitted(whole, seed, shown)
         groups = {source.name: source.left_out for source in sources}
         unseen = left_out.figures(whole, groups, seed=seed, progress=shown)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    stored.save(out_dir / stored.WEIGHTS, arrays)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        stored.save(out_dir / stored.WEIGHTS, arrays)
+        found = judging.judged(stored.load(out_dir), reader)
     report = _report(whole, scores, sources)
     report["weights"] = stored.digest(out_dir)
     report["left_out"] = [entry._asdict() for entry in unseen]
+    report["judged"] = [entry._asdict() for entry in found]
     table = {"format": stored.FORMAT, "weights": report["weights"], "labels": report["capabilities"]}
     _write(
         out_dir / stored.CAPABILITIES, json.dumps(table, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
