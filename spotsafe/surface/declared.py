@@ -104,9 +104,13 @@ def _fitting(key: str, kinds: Mapping[str, str], taken: Mapping[str, str]) -> st
     return near[0] if len(near) == 1 else None
 
 
-def path_shape(part: DeclaredPart, fields: tuple[str, ...], provenance: str) -> Shape:
-    """The shape behind a manifest path: *fields* still to go, then one piece of content or a list."""
-    shape: Shape = Loose(Leaf(part.kind, provenance))
+def path_shape(
+    part: DeclaredPart, fields: tuple[str, ...], provenance: str, *, nullable: bool = False
+) -> Shape:
+    """The shape behind a manifest path: *fields* still to go, then one piece of content or a list. Any of
+    them may be None where the manifest says that the part is optional, or a hint says so (*nullable*)."""
+    nullable = nullable or part.optional
+    shape: Shape = Loose(Leaf(part.kind, provenance, nullable=nullable))
     for field in reversed(fields):
-        shape = Step(field, shape, optional=part.optional)
+        shape = Step(field, shape, optional=part.optional, nullable=nullable)
     return shape

@@ -84,6 +84,7 @@ class ShapeCompiler:
         if origin in (Union, types.UnionType):
             members = [member for member in get_args(base) if member is not type(None)]
             shapes = [self._marked(member, kind, place) for member in members]
+            _nullable(shapes, len(members) < len(get_args(base)))
             return shapes[0] if len(shapes) == 1 else OneOf(shapes)
         if isinstance(origin, type):
             below = self._generic(origin, get_args(base), place, lambda h, p: self._marked(h, kind, p))
@@ -108,6 +109,7 @@ class ShapeCompiler:
                 plain.append(bare)
         if not shapes:
             return None
+        _nullable(shapes, types.NoneType in plain)
         return (
             shapes[0] if len(shapes) == 1 and set(plain) <= {types.NoneType} else OneOf(shapes, tuple(plain))
         )
@@ -218,6 +220,26 @@ def streamed(hint: Any) -> Any:
         args = get_args(plain)
         return args[0] if args else Any
     return Any if plain in STREAMS else hint
+
+
+def allows_none(hint: Any, fields: Sequence[str] = ()) -> bool:
+    """Whether *hint*, or a hint on the way along *fields* of the class that it names, lists None."""
+    plain = _plain(hint)
+    while get_origin(plain) is Annotated:
+        plain = _plain(get_args(plain)[0])
+    if get_origin(plain) in (Union, types.UnionType):
+        return types.NoneType in get_args(plain) or any(allows_none(arg, fields) for arg in get_args(plain))
+    if not fields or not isinstance(plain, type):
+        return plain is types.NoneType
+    below = field_hints(plain, Place("", "", plain.__name__)) or {}
+    return fields[0] in below and allows_none(below[fields[0]], fields[1:])
+
+
+def _nullable(shapes: Sequence[Shape], allowed: bool) -> None:
+    """Tell the leaves of a union that it lists None."""
+    for shape in shapes:
+        if isinstance(shape, Leaf):
+            shape.nullable = shape.nullable or allowed
 
 
 def is_marked(hint: Any) -> bool:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from spotsafe.core.content import Content, LoneText, Part
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.arguments import ABSENT, Getter
-from spotsafe.surface.declared import Carrier, Matched, match, path_shape
-from spotsafe.surface.handler import Handler
-from spotsafe.surface.hints import Place, ShapeCompiler, is_marked
-from spotsafe.surface.returned import Answer, compile_answer
-from spotsafe.surface.shapes import Each, Edits, Leaf, Loose, Parts, Shape, Values
+from spotsafe.surface.declared import Carrier, Matched, leaves, match, path_shape
+from spotsafe.surface.handler import Handler, Kind
+from spotsafe.surface.hints import Place, ShapeCompiler, allows_none, is_marked
+from spotsafe.surface.parts import Edits, Parts
+from spotsafe.surface.returned import RESPONSE_REMEDY, Answer, compile_answer, is_response
+from spotsafe.surface.shapes import Each, Leaf, Loose, Shape, Values
 
 if TYPE_CHECKING:
     from spotsafe.surface.seams import SurfacePolicy
@@ -29,11 +30,11 @@ class Plan:
     """What to take out of a call, under one policy.
 
     *checks_input* and *answer* say what is checked; *content*, *item*, *actor*, *context* and
-    *language* read a call's ``(args, kwargs)``.
+    *language* read a call's ``(args, kwargs)``; *nullable* are the parameters that may be None.
     """
 
     __slots__ = ("actor", "answer", "carriers", "checks_input", "content", "context", "handler", "item",
-                 "language", "names", "policy")  # fmt: skip
+                 "language", "names", "nullable", "policy")  # fmt: skip
 
     def __init__(
         self,
@@ -43,11 +44,13 @@ class Plan:
         answer: Answer | None,
         *,
         inputs: bool,
+        nullable: frozenset[str] = frozenset(),
     ) -> None:
         self.handler = handler
         self.policy = policy
         self.carriers = matched.carriers
         self.names = matched.names
+        self.nullable = nullable
         self.answer = answer
         self.checks_input = inputs
         self.item = handler.item
@@ -89,8 +92,22 @@ class Plan:
                 # The call is malformed: say so as Python does, rather than running it unchecked.
                 self.handler.signature.bind(*args, **kwargs)
                 raise ConfigurationError(f"{self.handler.where}: parameter {root!r} was not passed")
+            if value is None and root in self.nullable:
+                continue
             shape.collect(value, name, "", parts)
+            if value is None or parts.absent:
+                self._require(root if value is None else parts.absent[0])
         return parts.content(self.policy.languages)
+
+    def _require(self, name: str) -> None:
+        """ConfigurationError where the part called *name*, which was None, is not optional."""
+        key = name.partition("[")[0]
+        declared = self.policy.content.get(self.names.get(key, key))
+        if declared is None or not declared.optional:
+            raise ConfigurationError(
+                f"{self.handler.where}: {name!r} is None, but its content is required: pass it, annotate it "
+                "as `… | None`, or say `optional: true` in the manifest"
+            )
 
     def edited(self, args: tuple[Any, ...], kwargs: dict[str, Any], edits: Mapping[str, Part]) -> Call:
         """The call with redacted content; the caller's objects stay as they are."""
@@ -116,7 +133,9 @@ def compile_plan(handler: Handler, policy: SurfacePolicy) -> Plan:
         _no_content_in(annotated, handler)
         matched = Matched((), {}, tuple(policy.content))
     else:
-        matched = _with_paths(match(annotated, policy.content, handler.where), handler, policy)
+        matched = _with_paths(
+            match(annotated, policy.content, handler.where), handler, policy, hints
+        )
     answer = None
     if direction != "input":
         answer = compile_answer(handler, policy, hints.get("return"), matched.leftover, direction)
@@ -125,11 +144,40 @@ def compile_plan(handler: Handler, policy: SurfacePolicy) -> Plan:
     # Under a broken policy the names of the content are unknown: what cannot be found is held all the same.
     inputs = direction != "output" and bool(matched.carriers or policy.broken)
     if not inputs and answer is None:
-        raise ConfigurationError(
-            f"{handler.where} carries no content: annotate a parameter, as in `body: Annotated[str, Text]`, "
-            f"or name it in the manifest, as in `content: {{body: text}}`"
+        raise ConfigurationError(f"{handler.where} carries no content: {_remedy(handler, hints)}")
+    nullable = _nullable(handler, policy, matched, hints)
+    return Plan(handler, policy, matched, answer, inputs=inputs, nullable=nullable)
+
+
+def _remedy(handler: Handler, hints: Mapping[str, Any]) -> str:
+    """What to write where a handler declares no content."""
+    if is_response(hints.get("return")):
+        return RESPONSE_REMEDY
+    if handler.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR):
+        kind = "Iterator" if handler.kind is Kind.GENERATOR else "AsyncIterator"
+        return (
+            f"annotate what it yields, as in `-> {kind}[Annotated[str, Text]]`, or say `direction: output` "
+            "in the manifest (to check what it is asked as well, annotate that parameter too)"
         )
-    return Plan(handler, policy, matched, answer, inputs=inputs)
+    return (
+        "annotate a parameter, as in `body: Annotated[str, Text]`, or name it in the manifest, as in "
+        "`content: {body: text}`"
+    )
+
+
+def _nullable(
+    handler: Handler, policy: SurfacePolicy, matched: Matched, hints: Mapping[str, Any]
+) -> frozenset[str]:
+    """The parameters that may be None: by hint, by default, or because the manifest calls all that they
+    carry optional."""
+    found = set()
+    for root, shape, name in matched.carriers:
+        keys = [matched.names.get(path, path) for path, _ in leaves(shape, name)]
+        declared = [policy.content[key] for key in keys if key in policy.content]
+        spared = bool(declared) and all(part.optional for part in declared)
+        if spared or handler.arguments[root].default is None or allows_none(hints.get(root)):
+            found.add(root)
+    return frozenset(found)
 
 
 def _annotated(handler: Handler, hints: Mapping[str, Any], provenance: str) -> dict[str, tuple[Shape, str]]:
@@ -178,14 +226,18 @@ def _no_content_in(annotated: Mapping[str, object], handler: Handler) -> None:
         )
 
 
-def _with_paths(matched: Matched, handler: Handler, policy: SurfacePolicy) -> Matched:
+def _with_paths(
+    matched: Matched, handler: Handler, policy: SurfacePolicy, hints: Mapping[str, Any]
+) -> Matched:
     """*matched* with the leftover keys that begin with a parameter's name, read by path."""
     carriers = list(matched.carriers)
     leftover = []
     for key in matched.leftover:
         first, *fields = policy.content[key].path or key.split(".")
         if first in handler.arguments:
-            carriers.append(Carrier(first, path_shape(policy.content[key], tuple(fields), "user"), first))
+            nullable = allows_none(hints.get(first), fields)
+            shape = path_shape(policy.content[key], tuple(fields), "user", nullable=nullable)
+            carriers.append(Carrier(first, shape, first))
         else:
             leftover.append(key)
     return Matched(tuple(carriers), matched.names, tuple(leftover))

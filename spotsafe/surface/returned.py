@@ -10,11 +10,16 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.declared import Carrier, Matched, leaves, match, path_shape
 from spotsafe.surface.handler import Handler, Kind
 from spotsafe.surface.hints import Place, ShapeCompiler, streamed
-from spotsafe.surface.shapes import Edits, Leaf, Loose, OneOf, Parts
+from spotsafe.surface.parts import Edits, Parts
+from spotsafe.surface.shapes import Leaf, Loose, OneOf
 
 if TYPE_CHECKING:
     from spotsafe.surface.seams import SurfacePolicy
 
+RESPONSE_REMEDY = (
+    "guard the generator that makes the text, not the route that streams it, and return "
+    "`StreamingResponse(await aopened(answer(…)))`"
+)
 OUTPUT = "output"
 """The name of the part where a handler returns plain text and the manifest has no name for it."""
 
@@ -33,6 +38,9 @@ class Answer:
 
     def content(self, value: Any) -> Content:
         """The content of *value*; ConfigurationError where it is not what was declared."""
+        if is_response(type(value)):
+            kind = type(value).__name__
+            raise ConfigurationError(f"{self._where}: a {kind} was returned: {RESPONSE_REMEDY}")
         parts = Parts(self._names)
         for _, shape, name in self._carriers:
             shape.collect(value, name, "", parts)
@@ -79,6 +87,8 @@ def compile_answer(
 ) -> Answer:
     """How to read what *handler* returns, from its return hint and the manifest's *leftover* keys."""
     provenance = "tool" if direction == "tool" else "generated"
+    if is_response(hint):
+        raise ConfigurationError(f"{handler.where}: it returns a {hint.__name__}: {RESPONSE_REMEDY}")
     item = streamed(hint) if hint is not None else Any
     place = Place(handler.surface, handler.name, "the returned value")
     shape = ShapeCompiler(provenance).compile(item, place)
@@ -90,6 +100,11 @@ def compile_answer(
         return Answer(matched, policy.languages, handler.where, provenance)
     carriers = _by_path(wanted, item, provenance) or _plain_text(handler, item, provenance)
     return Answer(Matched(tuple(carriers), {}, ()), policy.languages, handler.where, provenance)
+
+
+def is_response(kind: Any) -> bool:
+    """Whether *kind* is the class of a streamed response (Starlette's, by name: it is not imported here)."""
+    return isinstance(kind, type) and any(base.__name__ == "StreamingResponse" for base in kind.__mro__)
 
 
 def _is_list(shape: Any) -> bool:

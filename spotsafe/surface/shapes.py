@@ -13,49 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
-from spotsafe.core.content import PART_TYPES, Content, Part
+from spotsafe.core.content import PART_TYPES, Part
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.surface.copies import with_fields, with_items
+from spotsafe.surface.parts import Edits, Parts
 
 MAX_DEPTH = 32
 """Levels of nesting that are followed: JSON of a sane product is far below, a cycle is not."""
 
-FEW = 32
-"""Parts that fit into one request (``core.wire.MAX_PARTS``, which is not imported until there are more)."""
-
 _ABSENT = object()
-
-
-class Parts:
-    """Parts as they are collected. *names* gives the manifest's name for a leaf's path where they differ."""
-
-    __slots__ = ("found", "names")
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
-        self.found: list[Part] = []
-
-    def content(self, languages: Sequence[str]) -> Content:
-        """What was collected, as one content; long lists are folded into what one request may carry."""
-        if len(self.found) <= FEW:
-            return Content(self.found, languages)
-        from spotsafe.core.wire import MAX_PARTS
-        from spotsafe.surface.folding import folded
-
-        return folded(self.found, languages, MAX_PARTS)
-
-
-class Edits:
-    """Parts as redaction left them, by name."""
-
-    __slots__ = ("_names", "_parts")
-
-    def __init__(self, names: Mapping[str, str], parts: Mapping[str, Part]) -> None:
-        self._names = names
-        self._parts = parts
-
-    def part(self, name: str, index: str) -> Part | None:
-        return self._parts.get(self._names.get(name, name) + index)
 
 
 class Shape(Protocol):
@@ -75,12 +41,14 @@ class Shape(Protocol):
 
 
 class Leaf:
-    """The value is one piece of content: text, or media as bytes, or a ready-made part. None is none."""
+    """The value is one piece of content: text, or media as bytes, or a ready-made part. None is none, and
+    noted as absent unless *nullable*: its hint or manifest says that it may be."""
 
-    __slots__ = ("kind", "part_type", "provenance")
+    __slots__ = ("kind", "nullable", "part_type", "provenance")
 
-    def __init__(self, kind: str, provenance: str = "user") -> None:
+    def __init__(self, kind: str, provenance: str = "user", *, nullable: bool = False) -> None:
         self.kind = kind
+        self.nullable = nullable
         self.part_type = PART_TYPES[kind]
         self.provenance = provenance
 
@@ -91,6 +59,8 @@ class Leaf:
 
     def collect(self, value: Any, name: str, index: str, parts: Parts) -> None:
         if value is None:
+            if not self.nullable:
+                parts.lacks(name, index)
             return
         if not self.accepts(value):
             wanted = "str" if self.kind == "text" else "bytes"
@@ -213,8 +183,9 @@ class Record:
         _bounded(name)
         loose = isinstance(value, dict)  # a key of a typed dict may be NotRequired
         for field, shape in self.fields_of(value).items():
-            item = field_of(value, field, name, optional=loose)
-            shape.collect(item, joined(name, field), index, parts)
+            if loose and field not in value:
+                continue
+            shape.collect(field_of(value, field, name), joined(name, field), index, parts)
 
     def rebuild(self, value: Any, name: str, index: str, edits: Edits) -> Any:
         if value is None:
@@ -230,20 +201,26 @@ class Record:
 
 
 class Step:
-    """One step of a manifest path: a key or attribute, in each item where a list is met."""
+    """One step of a manifest path: a key or attribute, in each item where a list is met. *optional*: the
+    field may be missing; *nullable*: what has it may be None."""
 
-    __slots__ = ("field", "inner", "optional")
+    __slots__ = ("field", "inner", "nullable", "optional")
 
-    def __init__(self, field: str, inner: Shape, *, optional: bool = False) -> None:
+    def __init__(
+        self, field: str, inner: Shape, *, optional: bool = False, nullable: bool = False
+    ) -> None:
         self.field = field
         self.inner = inner
         self.optional = optional
+        self.nullable = nullable or optional
 
     def accepts(self, value: object) -> bool:
         return not isinstance(value, (str, bytes, bytearray))
 
     def collect(self, value: Any, name: str, index: str, parts: Parts) -> None:
         if value is None:
+            if not self.nullable:
+                parts.lacks(joined(name, self.field), index)
             return
         if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
             Each(self).collect(value, name, index, parts)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spotsafe import Audio, Client, ConfigurationError, Image, SurfaceBlocked, Text, safe_surface
 from spotsafe.surface.hints import Place, ShapeCompiler
-from spotsafe.surface.shapes import Edits, Parts
+from spotsafe.surface.parts import Edits, Parts
 from spotsafe.testing import FakeDetector
 
 if TYPE_CHECKING:
@@ -257,7 +257,8 @@ def test_content_is_found_by_manifest_path(
         return "ran"
 
     assert create(Payload("fine")) == "ran"
-    assert create(Payload(None)) == "ran"
+    with pytest.raises(ConfigurationError, match=r"'payload\.body.*' is None, but its content is required"):
+        create(Payload(None))
     with pytest.raises(SurfaceBlocked):
         create(payload)
     with pytest.raises(ConfigurationError, match=r"payload.*no field 'body'"):
