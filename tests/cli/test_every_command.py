@@ -150,3 +150,15 @@ def test_the_service_logs_in_its_own_name() -> None:
         "spotsafe.service Started",
         "spotsafe.client kill switch",
     ]
+
+
+def test_no_holds_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to decide on is said, without a blank line or an empty table."""
+    from spotsafe.client.hold_store import FileHolds, holds_path
+    from spotsafe.core.clock import SystemClock
+
+    outbox = tmp_path / "outbox.db"
+    FileHolds(holds_path(outbox), SystemClock()).check()
+    holds_path(outbox).touch()
+    assert main(["holds", "list", "--outbox", str(outbox)]) == 0
+    assert capsys.readouterr().out == "nothing held\n"

@@ -295,6 +295,19 @@ def test_the_starter_loads_and_its_scripted_example_passes(baseline: str) -> Non
     jsonschema.validate(yaml.safe_load(text), schema())
 
 
+def test_the_starter_says_what_its_mode_governs() -> None:
+    """In shadow are its own rules alone; the baseline's hold from the first request on."""
+    text = starter_manifest("a.b", baseline="public-ugc", team="t", owner="o@example.com")
+    comment = " ".join(line.strip("# ") for line in text.partition("    mode: shadow")[0].splitlines()[-2:])
+    assert "governs the rules below alone" in comment
+    assert "The baseline's rules hold and block at once" in comment
+    surface = load_text({"m": text}, now=0.0).surfaces["a.b"]
+    assert {(rule.source == "a.b", rule.mode.value) for rule in surface.rules} == {
+        (True, "shadow"),
+        (False, "enforce"),
+    }
+
+
 def test_the_schema_accepts_what_the_loader_accepts(kit: SimpleNamespace) -> None:
     """The design's example and the shipped baselines are valid; the schema itself is too."""
     for kind in KINDS:
