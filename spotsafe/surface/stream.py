@@ -53,8 +53,10 @@ def window_end(text: str, start: int, windowing: Windowing, *, ended: bool) -> i
         if found.end() - start >= windowing.shortest:
             return found.end()
     if len(text) >= limit:
-        spaces = [i for i in range(start + windowing.longest // 2, limit) if text[i].isspace()]
-        return spaces[-1] + 1 if spaces else limit
+        spaces = [i for i in range(start + windowing.longest // 2, limit - 1) if text[i].isspace()]
+        # A number written in groups is one thing: cut within, its first half would be out before it is seen.
+        between = [i for i in spaces if not (text[i - 1].isdigit() and text[i + 1].isdigit())]
+        return max(between or spaces, default=limit - 1) + 1
     return len(text) if ended and len(text) > start else None
 
 

@@ -484,3 +484,10 @@ def test_input_and_streamed_output_are_checked_on_one_surface(
         "allow",
         "block",
     ]
+
+
+def test_a_number_written_in_groups_is_not_cut() -> None:
+    """A window without a sentence's end stops before a card number, not between its groups."""
+    text = "word " * 76 + "4111 1111 1111 1111 " + "word " * 40
+    end = window_end(text, 0, Windowing(), ended=False)
+    assert end == text.index("4111")
