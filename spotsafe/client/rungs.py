@@ -202,7 +202,7 @@ class Rungs:
             future = self._submitted(question, source, timeout)
             if future is None:
                 return Failed(Failure.OVERLOADED)
-            return future.result(timeout)
+            return _within(future, timeout)
         except DetectorError as error:
             failed = Failed(error.failure, error.retry_after)
         except SpotsafeError as error:  # a detector's own affairs are no message to the product
@@ -328,3 +328,13 @@ class Rungs:
         for task in tuple(self._tasks):
             with suppress(RuntimeError):  # its loop is closed
                 task.cancel()
+
+
+def _within(future: Future[list[Signals]], timeout: float) -> list[Signals]:
+    """Its result. TimeoutError where that takes longer; a run that has not begun is then given up, so
+    that nobody computes what nobody waits for."""
+    try:
+        return future.result(timeout)
+    except TimeoutError:
+        future.cancel()
+        raise

@@ -19,6 +19,7 @@ from spotsafe.client.cache import SignalCache
 from spotsafe.client.client import Client
 from spotsafe.client.http import Exchange
 from spotsafe.client.network import FRESH_NAMES, Resolver
+from spotsafe.client.rungs import _within
 from spotsafe.client.workers import Workers
 from spotsafe.core.decision import Disposition, Status
 from spotsafe.core.errors import ConfigurationError, Failure, SpotsafeError
@@ -353,3 +354,21 @@ def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch
     beside = Exchange("http://127.0.0.1:1", None, monotonic=lambda: 0.0)
     assert beyond._options()["proxy"].url.host == b"proxy.test"
     assert beside._options()["proxy"] is None
+
+
+def test_what_nobody_waits_for_is_not_computed() -> None:
+    """A job whose caller gave up while it waited for a thread never runs."""
+    workers, gate, ran = Workers("test", 1, 8, FaultCounter()), threading.Event(), []
+    first = workers.submit(lambda: gate.wait(20))
+    second = workers.submit(lambda: ran.append("second") or [])
+    assert first is not None
+    assert second is not None
+    with pytest.raises(TimeoutError):
+        _within(second, 0.01)
+    gate.set()
+    first.result(20)
+    last = workers.submit(lambda: ran.append("last"))
+    assert last is not None
+    last.result(20)
+    assert ran == ["last"]
+    workers.wind_up(1.0)
