@@ -108,7 +108,7 @@ def test_a_restart_in_an_outage_remembers_the_reach(
     if learnt == "asked":
         first.start()
     else:
-        service.reach = lambda: {}
+        service.reach = dict
         ask(first, "hello")
         assert first.flush(5.0)
     first.close(1.0)
@@ -160,7 +160,7 @@ def test_another_service_and_another_engine_are_not_confused(
         assert beyond(client) == frozenset()
     service.engine = "fake-2"
     service._missing.clear()
-    service.reach = lambda: {}
+    service.reach = dict
     client = made(service.url)
     client.start()
     assert beyond(client) == {NEVER}
@@ -171,7 +171,8 @@ def test_another_service_and_another_engine_are_not_confused(
 @pytest.mark.parametrize(
     "answer",
     [{}, [], {"engine": None, "labels": [{"label": "hate.speech", "languages": {"en": "x"}}]},
-     {"engine": "e", "labels": [{"label": "hate.speech", "languages": {}}]}, {"engine": "e", "labels": [1, {}]}],
+     {"engine": "e", "labels": [{"label": "hate.speech", "languages": {}}]},
+     {"engine": "e", "labels": [1, {}]}],
 )  # fmt: skip
 def test_an_answer_that_says_nothing_is_ignored(
     answer: object, service: FakeService, made: Callable[..., Client]

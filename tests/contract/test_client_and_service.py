@@ -10,6 +10,7 @@ import pytest
 from spotsafe.client.client import Client
 from spotsafe.core.decision import Status
 from spotsafe.core.errors import SurfaceHeld
+from spotsafe.core.labels import LABELS
 from spotsafe.core.receipts import HoldState
 from spotsafe.service.app import create_app
 from spotsafe.service.background import running
@@ -70,5 +71,25 @@ def test_a_comment_goes_all_the_way(tmp_path: Path) -> None:
             (row,) = desk.get("/v1/adoption").json()["surfaces"]
             assert (row["traffic"], row["held"], row["apps"]) == (2, 1, ["shop-web"])
             assert row["declared"] is True
+        finally:
+            client.close(5)
+
+
+def test_a_start_learns_the_reach_of_the_real_service(tmp_path: Path) -> None:
+    """``GET /v1/labels`` says what the engine does not give, and its version is the one of the answers."""
+    detector = FakeDetector(labels=["harass.*", "hate.*"], version="7")
+    app = create_app(Store.open(tmp_path / "data"), detector)
+    with running(app) as url, httpx.Client(base_url=url, trust_env=False) as desk:
+        while desk.get("/readyz").status_code != 200:
+            pass
+        client = Client(service=url, fallback=None, telemetry=False, environ={})
+        client.start()
+        try:
+            source = client._equipment.primary
+            lacking = source.beyond
+            assert lacking == {label for label in LABELS if label not in detector.capabilities().labels}
+            assert "integrity.spam" in lacking
+            assert client.check("anything", body="hello").status is not Status.UNCHECKED
+            assert (source.beyond, source.reach_of) == (lacking, source.detector.version)
         finally:
             client.close(5)

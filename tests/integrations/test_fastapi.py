@@ -302,7 +302,7 @@ def test_routes_in_the_right_order_pass(script: FakeDetector) -> None:
 
 
 def test_a_late_refusal_that_nobody_words_just_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
-    """Without ``on_refusal`` the answer stops where it was refused: one log line, no traceback, no content."""
+    """Without ``on_refusal`` the answer stops where it was refused: one log line, no traceback."""
     app = FastAPI()
     guard(app)
 

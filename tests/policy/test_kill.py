@@ -42,7 +42,7 @@ def test_a_switch_without_a_readable_end_is_refused(text: str) -> None:
 
 
 def test_all_running_switches_of_a_surface_apply() -> None:
-    """Process before surface before rules; ended ones, and those of other surfaces and rules, do not count."""
+    """Process before surface before rules; ended ones and those of others do not count."""
     process, surface = KillSwitch("process", "", 5.0, "p"), KillSwitch("surface", "a.b", 9.0, "s")
     one, two = (KillSwitch("rule", f"a.b#{name}", 9.0, "r") for name in "rs")
     given = [one, two, surface, process]

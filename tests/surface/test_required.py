@@ -94,7 +94,7 @@ def unmarked_union(title: str | None) -> str:
     return "ran"
 
 
-def default(title: Annotated[str, Text] = None) -> str:  # type: ignore[assignment]  # as products write it
+def default(title: Annotated[str, Text] = None) -> str:  # noqa: RUF013 - as products write it
     return "ran"
 
 
@@ -131,11 +131,11 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("surface", "handler", "value", "named"), REFUSED)
 @pytest.mark.parametrize("driver", ["sync", "async"])
-def test_none_for_a_required_part_is_refused(
+def test_none_for_a_required_part_is_refused(  # noqa: PLR0917 - a row of the table
     driver: str, surface: str, handler: Callable[..., str], value: Any, named: str, spotsafe_client: Client,
     guarded_as: Callable[..., Any],
 ) -> None:  # fmt: skip
-    """A ConfigurationError names what is None and the remedies, as ``client.check`` does; no check is made."""
+    """A ConfigurationError names what is None and the remedies, as ``client.check`` does."""
     with pytest.raises(ConfigurationError, match=f"{named}.* is None, but its content is required"):
         guarded_as(driver, surface, handler)(value)
     with pytest.raises(ConfigurationError, match="'title' is None"):
@@ -144,7 +144,7 @@ def test_none_for_a_required_part_is_refused(
 
 @pytest.mark.parametrize(("surface", "handler", "value"), ACCEPTED)
 @pytest.mark.parametrize("driver", ["sync", "async"])
-def test_none_is_accepted_where_it_is_declared(
+def test_none_is_accepted_where_it_is_declared(  # noqa: PLR0917 - a row of the table
     driver: str, surface: str, handler: Callable[..., str], value: Any, spotsafe_client: Client,
     guarded_as: Callable[..., Any],
 ) -> None:  # fmt: skip
