@@ -20,9 +20,7 @@ def test_judging_lines_are_many_harmless_and_of_several_languages():
     lines = judging.load()
     assert {row.language for row in lines} == {"en", "de", "es", "fr", "pt", "it"}
     harmless = sum(max(row.targets.values()) == 0 for row in lines)
-    per_label = {
-        label: sum(row.targets[label] >= judging.AT for row in lines) for label in lines[0].targets
-    }
+    per_label = {label: sum(row.targets[label] >= judging.AT for row in lines) for label in lines[0].targets}
     judged = {label: count for label, count in per_label.items() if count}
     assert len(judged) == 5
     assert min(judged.values()) >= judging.LEAST
@@ -39,7 +37,5 @@ def test_shipped_models_rank_the_lines_and_rarely_cry_wolf():
 
 def test_card_prints_the_judged_figures():
     """The table of the card has one row per judged label, shares as percentages."""
-    shown = card._judged(
-        [judging.Judged("violence.threat", 19, 128, 0.9, 0.5, 0.031)._asdict()]
-    ).splitlines()
+    shown = card._judged([judging.Judged("violence.threat", 19, 128, 0.9, 0.5, 0.031)._asdict()]).splitlines()
     assert shown[-1] == "| `violence.threat` | 19 | 128 | 0.900 | 50% | 3.1% |"
