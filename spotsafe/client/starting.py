@@ -41,9 +41,7 @@ _log = logging.getLogger("spotsafe.client")
 class Starting(Checks):
     """A client's life: new, then ready or broken, in the end closed. Constructing does nothing."""
 
-    def __init__(
-        self, options: Options, environ: Mapping[str, str], clock: Clock, random: Random
-    ) -> None:
+    def __init__(self, options: Options, environ: Mapping[str, str], clock: Clock, random: Random) -> None:
         self._options = options
         self._environ = environ
         self._clock = clock
@@ -157,9 +155,7 @@ class Starting(Checks):
             self._reporting.start()
         self._set, self._equipment = policies, equipment
         self.policies, self._plans = {}, {}
-        self._holding = Holding(
-            self._exchange, store, clock=self._clock, key=self._key, faults=self._faults
-        )
+        self._holding = Holding(self._exchange, store, clock=self._clock, key=self._key, faults=self._faults)
         self._runtime = self._new_runtime()
         for switch in self._kills:
             _log.warning("kill switch: %s", switch)

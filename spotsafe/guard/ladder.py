@@ -53,9 +53,7 @@ def ladder(
     return Outcome(known, origin, earlier, failure, tuple(rungs))
 
 
-def _read(
-    reply: Reply, labels: Sequence[str], beyond: Container[str]
-) -> tuple[Signals, Failure | None]:
+def _read(reply: Reply, labels: Sequence[str], beyond: Container[str]) -> tuple[Signals, Failure | None]:
     if isinstance(reply, Answered):
         return reply.signals, None
     failed = reply if isinstance(reply, Failed) else Failed(Failure.INTERNAL)

@@ -99,9 +99,7 @@ class Gate:
     def _note_failure(self, failed: Failed, now: float, timeout: float) -> None:
         if failed.failure is Failure.REJECTED:
             self.breaker.succeeded()  # it is alive; it did not want this one
-        elif failed.failure is Failure.CLOSED or (
-            failed.failure is Failure.TIMEOUT and timeout < MEANINGFUL
-        ):
+        elif failed.failure is Failure.CLOSED or (failed.failure is Failure.TIMEOUT and timeout < MEANINGFUL):
             self.breaker.released()
         else:
             self.breaker.failed(now)

@@ -34,10 +34,10 @@ def evaluate(
 ) -> Verdict:
     """The verdict of *policy* on *signals*.
 
-    *now* is Unix seconds (waivers and kill switches end); *kill* are the switches that are on; *origin* says where the signals came from;
-    *bucket* in [0, 100) places the subject for canaries, None is outside of them; *redacted* marks the
-    second pass over redacted content, in which ``redact`` has nothing more to do. Where nothing fires,
-    the verdict is one shared object per policy and status.
+    *now* is Unix seconds (waivers and kill switches end); *kill* are the switches that are on; *origin*
+    says where the signals came from; *bucket* in [0, 100) places the subject for canaries, None is
+    outside of them; *redacted* marks the second pass over redacted content, in which ``redact`` has
+    nothing more to do. Where nothing fires, the verdict is one shared object per policy and status.
     """
     peaks = signals.peaks
     if not signals.missing:

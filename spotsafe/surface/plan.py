@@ -133,9 +133,7 @@ def compile_plan(handler: Handler, policy: SurfacePolicy) -> Plan:
         _no_content_in(annotated, handler)
         matched = Matched((), {}, tuple(policy.content))
     else:
-        matched = _with_paths(
-            match(annotated, policy.content, handler.where), handler, policy, hints
-        )
+        matched = _with_paths(match(annotated, policy.content, handler.where), handler, policy, hints)
     answer = None
     if direction != "input":
         answer = compile_answer(handler, policy, hints.get("return"), matched.leftover, direction)

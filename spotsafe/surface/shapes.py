@@ -206,9 +206,7 @@ class Step:
 
     __slots__ = ("field", "inner", "nullable", "optional")
 
-    def __init__(
-        self, field: str, inner: Shape, *, optional: bool = False, nullable: bool = False
-    ) -> None:
+    def __init__(self, field: str, inner: Shape, *, optional: bool = False, nullable: bool = False) -> None:
         self.field = field
         self.inner = inner
         self.optional = optional

@@ -413,7 +413,9 @@ def test_celery_prefork(manifest: Path, service: FakeService, tmp_path: Path) ->
     setup = textwrap.dedent(SETUP).format(manifest=str(manifest), url=service.url)
     for name in ("queue", "control", "results"):
         (tmp_path / name).mkdir()
-    (tmp_path / "product.py").write_text(setup + f"""
+    (tmp_path / "product.py").write_text(
+        setup
+        + f"""
 client.start()
 from celery import Celery
 app = Celery("product", broker="filesystem://", backend="file://{tmp_path}/results")
@@ -428,7 +430,8 @@ def check(text):
 if __name__ == "__main__":
     results = [check.delay(str(number)) for number in range(4)]
     print([result.get(timeout=30, interval=0.05) for result in results])
-""")
+"""
+    )
     environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "C_FORCE_ROOT": "1"}
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "product", "worker", "--pool=prefork", "-c", "2",

@@ -15,16 +15,12 @@ SECRET = b"secret"
 LABELS = ("hate.speech", "integrity.spam")
 
 words = st.text(st.sampled_from("ab\0\x01é\ud800"), max_size=4)
-texts = st.builds(
-    Text, words, words, mime=st.none() | words, provenance=st.sampled_from(PROVENANCES)
-)
+texts = st.builds(Text, words, words, mime=st.none() | words, provenance=st.sampled_from(PROVENANCES))
 media = st.builds(
     lambda kind, data, name, mime: PART_TYPES[kind](data, name, mime=mime),
     st.sampled_from(["image", "audio", "video"]), st.binary(max_size=4), words, st.none() | words,
 )  # fmt: skip
-contents = st.builds(
-    Content, st.lists(texts | media, min_size=1, max_size=3), st.lists(words, max_size=3)
-)
+contents = st.builds(Content, st.lists(texts | media, min_size=1, max_size=3), st.lists(words, max_size=3))
 values = st.none() | st.booleans() | st.integers(0, 1) | st.sampled_from([0.0, 1.0]) | words
 contexts = st.dictionaries(words, values, max_size=2)
 

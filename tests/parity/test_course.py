@@ -64,9 +64,7 @@ def test_a_surface_without_ttl_asks_every_time(
     assert len(service.requests) == 3
 
 
-def test_stale_signals_answer_when_the_service_fails(
-    ask: Ask, client_for: Callable[..., Client]
-) -> None:
+def test_stale_signals_answer_when_the_service_fails(ask: Ask, client_for: Callable[..., Client]) -> None:
     """Past the ttl the last answer counts only in a failure, and only until its stale end."""
     clock, detector = ManualClock(), FakeDetector()
     client = client_for(detector=detector, clock=clock)
@@ -149,9 +147,7 @@ def test_a_new_version_in_an_answer_switches_the_namespace(
     assert ask(client, body="old").status is Status.CACHED
 
 
-def test_redacted_content_is_checked_again_for_the_rest(
-    ask: Ask, client_for: Callable[..., Client]
-) -> None:
+def test_redacted_content_is_checked_again_for_the_rest(ask: Ask, client_for: Callable[..., Client]) -> None:
     """The handler receives edited text; the second pass looks at what it will receive."""
     detector = FakeDetector()
     detector.say("jo@example.com", {"privacy.pii_exposure": 0.99})
