@@ -104,7 +104,7 @@ class NgramModel:
     def logits(self, text: str, counts: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logit per label [labels] for one normalised window with its lexicon *counts*."""
         found = buckets(text)
-        total = self._weights[found].sum(axis=0, dtype=np.int32)
+        total = np.einsum("ij->j", self._weights.take(found, axis=0).astype(np.int32))  # half of sum()'s time
         result: NDArray[np.float32] = total * (self._scale / np.float32(len(found) ** 0.5)) + self._bias
         if counts.any():
             result = result + counts @ self._lexicon
