@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spotsafe.core.decision import Status
@@ -112,12 +112,23 @@ replies = st.builds(Answered, some.map(lambda found: complete(found, ASKED, PART
 
 
 def failing(found: Signals) -> set[tuple[str, str]]:
-    """(label, part) pairs without a score because something broke."""
+    """(label, part) pairs that something broke for: without a score, or with one that stands in doubt
+    because a failure names that very pair."""
     scored = {(s.label, s.part) for s in found.scores}
     broken = [entry for entry in found.missing if entry.cause.is_failure]
-    return {(m.label, p) for m in broken for p in ([m.part] if m.part else PARTS)} - scored
+    named = {(m.label, m.part) for m in broken if m.part}
+    return ({(m.label, p) for m in broken for p in ([m.part] if m.part else PARTS)} - scored) | named
 
 
+DOUBTED = Answered(
+    Signals(
+        [Signal(code, 0.2, part) for code in ASKED for part in PARTS],
+        [Missing(ASKED[0], "body", Cause.ERROR)],
+    )
+)
+
+
+@example(DOUBTED, NOTHING, Answered(signals(0.9)), True, False)
 @given(replies, replies, replies, st.booleans(), st.booleans())
 def test_no_label_ever_becomes_clean_by_a_failure(
     primary: Reply, stale: Reply, fallback: Reply, has_fallback: bool, may_stale: bool
