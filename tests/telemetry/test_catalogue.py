@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import spotsafe
 from spotsafe.telemetry.adoption import DISPOSITIONS, STATUSES
 from spotsafe.telemetry.catalogue import ATTRIBUTE_VALUES, DROPS, render, tables
 from spotsafe.telemetry.catalogue import __file__ as catalogue_file
 
-PAGE = Path(spotsafe.__file__).parent.parent / "docs" / "telemetry.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
 
 
 def test_the_page_shows_what_the_code_has() -> None:
