@@ -161,7 +161,8 @@ class HoldModel(Strict):
     ttl: Duration = None
     """How long a hold waits for a verdict."""
     on_expiry: Literal["reject", "release"] | None = None
-    """What an expired hold means."""
+    """What an expired hold means. `release` lets go only what the surface's own rules held on a score; what
+    a baseline held is rejected."""
 
 
 class PrivacyModel(Strict):
