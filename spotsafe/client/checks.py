@@ -12,7 +12,7 @@ from functools import partial
 from spotsafe.client.holds import hold_terms, queued_hold
 from spotsafe.client.plans import Circumstances, Plan, Result, ask, course, judge, memo_key, nothing_known
 from spotsafe.client.runtime import Miss, Runtime
-from spotsafe.core.content import Content, LoneText
+from spotsafe.core.content import LATER_KINDS, Content, LoneText
 from spotsafe.core.decision import Decision, Disposition, Status, Verdict
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter, contained
@@ -27,9 +27,6 @@ from spotsafe.telemetry.instruments import tally
 
 BACKGROUND = 10.0
 """Seconds for a check that nobody waits for."""
-
-LATER_KINDS = frozenset({"audio", "video"})
-"""Kinds of parts that are never checked inside a request."""
 
 UNSEEN = Verdict(status=Status.UNCHECKED)
 """What a request gets whose check runs in the background and may stop nothing."""

@@ -17,13 +17,12 @@ from spotsafe.core.clock import SystemClock
 from spotsafe.core.decision import Decision
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.labels import LABELS
+from spotsafe.core.records import FEEDBACK_VERDICTS
 from spotsafe.core.seams import Clock, Detector
 from spotsafe.policy.kill import KillSwitch
 
 MANY_AT_ONCE = 16
 """Checks of one ``acheck_many`` that run at the same time."""
-
-FEEDBACK = ("agree", "too_strict", "too_lax")
 
 
 class Client(Resuming):
@@ -133,8 +132,8 @@ class Client(Resuming):
     def feedback(self, decision_id: str, *, verdict: str, label: str | None = None) -> None:
         """Report what a person thinks of a decision: *verdict* is ``agree``, ``too_strict`` or
         ``too_lax``, *label* the code it is about. ConfigurationError for anything else."""
-        if verdict not in FEEDBACK:
-            raise ConfigurationError(f"feedback verdict must be one of {', '.join(FEEDBACK)}")
+        if verdict not in FEEDBACK_VERDICTS:
+            raise ConfigurationError(f"feedback verdict must be one of {', '.join(FEEDBACK_VERDICTS)}")
         if label is not None and label not in LABELS:
             raise ConfigurationError("feedback label is not in the taxonomy; GET /v1/labels lists the codes")
         self._ensure_started()

@@ -10,7 +10,6 @@ import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -19,8 +18,9 @@ import httpx
 from spotsafe._version import __version__
 from spotsafe.client import registry
 from spotsafe.client.network import DeadlineBackend, Resolver, ResolvingBackend, Until
+from spotsafe.client.options import checked_address
 from spotsafe.client.unlogged import install, unlogged
-from spotsafe.core.errors import ConfigurationError, Failure
+from spotsafe.core.errors import Failure
 from spotsafe.core.wire import WIRE_HEADER, WIRE_VERSION
 from spotsafe.guard.steps import Failed
 
@@ -63,7 +63,7 @@ class Exchange:
     def __init__(
         self, url: str, api_key: str | None, *, monotonic: Callable[[], float], transport: Any = None
     ) -> None:
-        self._url = httpx.URL(_checked(url).rstrip("/") + "/")
+        self._url = httpx.URL(checked_address(url).rstrip("/") + "/")
         self._headers = [
             (b"content-type", b"application/json"),
             (b"accept-encoding", b"identity"),
@@ -268,13 +268,6 @@ def _answer(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Ans
         return Failed(Failure.MALFORMED)
     read = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
     return Answer(status, read, body)
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError("Client(service=…) must be an http:// or https:// address of the service")
-    return url
 
 
 def _proxy(url: httpx.URL) -> httpcore.Proxy | None:

@@ -70,9 +70,12 @@ def tenant_key_of(given: str | bytes | None, environ: Mapping[str, str], api_key
 
 
 def checked_service(url: str | None) -> str | None:
-    """*url* if it is one that a client can use."""
-    if url is None:
-        return None
+    """*url* if it is one that a client can use, or None."""
+    return None if url is None else checked_address(url)
+
+
+def checked_address(url: str) -> str:
+    """*url* if it is an address that can be asked."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("Client(service=…) must be the http:// or https:// address of the service")

@@ -73,11 +73,6 @@ def declare(surface: str) -> None:
         client.declare(surface)
 
 
-def declared() -> tuple[str, ...]:
-    """The surfaces that the code of this process guards, in the order of their declaration."""
-    return tuple(process.declared)
-
-
 State = tuple["Client | None", tuple[str, ...], bool, dict[str, int]]
 """The configured client, the declared surfaces, whether faults are loud, and those counted so far."""
 
