@@ -1,0 +1,1 @@
+"""Evaluation: data sets, metrics with intervals, policies over data, gates and reports."""
