@@ -34,19 +34,23 @@ class Calibration(str, Enum):
 class Capabilities:
     """What a detector can say: label → language (``*`` for any) → calibration, per kind of part.
 
-    *context_fields* are the context fields it reads; they enter the cache key.
+    *kinds* are the kinds of parts that it reads; *narrower* names, for labels that it cannot give for all of
+    these, the kinds for which it can. *context_fields* are the context fields it reads; they enter the cache
+    key.
     """
 
-    __slots__ = ("context_fields", "kinds", "labels")
+    __slots__ = ("context_fields", "kinds", "labels", "narrower")
 
     def __init__(
         self,
         labels: Mapping[str, Mapping[str, Calibration]],
         kinds: Sequence[str] = ("text",),
         context_fields: Sequence[str] = (),
+        narrower: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.labels = {label: dict(languages) for label, languages in labels.items()}
         self.kinds = tuple(kinds)
+        self.narrower = {label: tuple(those) for label, those in (narrower or {}).items()}
         self.context_fields = tuple(context_fields)
 
     def gap(self, label: str, kind: str, language: str | None) -> Cause | None:
@@ -55,7 +59,7 @@ class Capabilities:
         languages = self.labels.get(label)
         if languages is None:
             return Cause.UNSUPPORTED
-        if kind not in self.kinds:
+        if kind not in self.narrower.get(label, self.kinds):
             return Cause.MODALITY
         if language is None or "*" in languages or language in languages:
             return None
