@@ -1,1 +1,1 @@
-"""Evaluation: data sets, metrics with intervals, policies over data, gates and reports."""
+"""Evaluation: data sets, metrics, policies measured on data, gates and reports (extra ``eval``)."""

@@ -1,0 +1,1 @@
+"""Data sets: where they come from, what their columns mean, rows read one by one."""
