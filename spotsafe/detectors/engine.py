@@ -75,8 +75,8 @@ class LocalEngine:
                 close()
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
-        """Signals per request. *timeout* in seconds is shared by the kinds, text first; kinds that it does not
-        reach are missing with cause ``timeout``, those whose engine fails with ``error``."""
+        """Signals per request. *timeout* in seconds is shared by the kinds, text first; kinds that it does
+        not reach are missing with cause ``timeout``, those whose engine fails with ``error``."""
         ends = None if timeout is None else self._now() + timeout
         scores: list[list[Signal]] = [[] for _ in requests]
         missing: list[list[Missing]] = [[] for _ in requests]
