@@ -15,6 +15,7 @@ from typing import Any
 
 from spotsafe.core.content import PART_TYPES, PROVENANCES, Content, Part
 from spotsafe.core.labels import LABELS, expand, matching
+from spotsafe.core.reading import WireError, mapping, only, sequence, string
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Box, Cause, Evidence, Missing, Signal, Signals, Span, TimeRange
 
@@ -25,15 +26,6 @@ ACCEPTED_VERSIONS = (1,)
 
 MAX_ITEMS = 256
 MAX_PARTS = 32
-
-
-class WireError(ValueError):
-    """A body that cannot be read; *pointer* is the JSON pointer of the place, never its content."""
-
-    def __init__(self, pointer: str, problem: str) -> None:
-        self.pointer = pointer
-        self.problem = problem
-        super().__init__(f"{pointer or '/'}: {problem}")
 
 
 # ── requests ────────────────────────────────────────────────────────────────────────────────────
@@ -58,8 +50,7 @@ def encode_detect(requests: Sequence[DetectRequest]) -> dict[str, Any]:
 def _encode_part(part: Part) -> dict[str, Any]:
     encoded: dict[str, Any] = {"name": part.name, "type": part.kind}
     if isinstance(part.data, str):
-        # Lone surrogates cannot travel in UTF-8; detectors see the replacement character.
-        encoded["text"] = part.data.encode("utf-8", "replace").decode()
+        encoded["text"] = wire_text(part.data)
     else:
         encoded["data"] = b64encode(part.data).decode()
     if part.mime:
@@ -69,13 +60,18 @@ def _encode_part(part: Part) -> dict[str, Any]:
     return encoded
 
 
+def wire_text(text: str) -> str:
+    """*text* as it travels: lone surrogates cannot go in UTF-8; detectors see the replacement character."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def decode_detect(body: object) -> list[tuple[str, DetectRequest]]:
     """``[(item id, request)]`` from a parsed JSON body; ``labels`` absent asks for every label.
     Raises :class:`WireError`."""
-    whole = _mapping(body, "")
-    _known(whole, {"items", "labels"}, "")
-    labels = _labels(whole.get("labels"))
-    items = _sequence(whole.get("items"), "/items")
+    whole = mapping(body, "")
+    only(whole, {"items", "labels"}, "")
+    labels = decode_labels(whole.get("labels"))
+    items = sequence(whole.get("items"), "/items")
     if not 1 <= len(items) <= MAX_ITEMS:
         raise WireError("/items", f"has {len(items)} items; send 1 to {MAX_ITEMS}")
     decoded = [_decode_item(item, f"/items/{index}", labels) for index, item in enumerate(items)]
@@ -87,10 +83,11 @@ def decode_detect(body: object) -> list[tuple[str, DetectRequest]]:
     return decoded
 
 
-def _labels(value: object) -> tuple[str, ...]:
+def decode_labels(value: object) -> tuple[str, ...]:
+    """The labels that the patterns in *value* cover; None asks for every label. Raises :class:`WireError`."""
     if value is None:
         return tuple(LABELS)
-    patterns = [_string(entry, f"/labels/{i}") for i, entry in enumerate(_sequence(value, "/labels"))]
+    patterns = [string(entry, f"/labels/{i}") for i, entry in enumerate(sequence(value, "/labels"))]
     for index, pattern in enumerate(patterns):
         if not matching(pattern):
             raise WireError(f"/labels/{index}", "covers no label of the taxonomy; GET /v1/labels lists them")
@@ -100,33 +97,33 @@ def _labels(value: object) -> tuple[str, ...]:
 
 
 def _decode_item(value: object, at: str, labels: tuple[str, ...]) -> tuple[str, DetectRequest]:
-    item = _mapping(value, at)
-    _known(item, {"id", "parts", "languages", "context"}, at)
-    parts = _sequence(item.get("parts"), f"{at}/parts")
+    item = mapping(value, at)
+    only(item, {"id", "parts", "languages", "context"}, at)
+    parts = sequence(item.get("parts"), f"{at}/parts")
     if not 1 <= len(parts) <= MAX_PARTS:
         raise WireError(f"{at}/parts", f"has {len(parts)} parts; send 1 to {MAX_PARTS}")
     languages = [
-        _string(tag, f"{at}/languages/{i}").lower()
-        for i, tag in enumerate(_sequence(item.get("languages", []), f"{at}/languages"))
+        string(tag, f"{at}/languages/{i}").lower()
+        for i, tag in enumerate(sequence(item.get("languages", []), f"{at}/languages"))
     ]
-    context = _mapping(item.get("context", {}), f"{at}/context")
+    context = mapping(item.get("context", {}), f"{at}/context")
     content = Content([_decode_part(part, f"{at}/parts/{i}") for i, part in enumerate(parts)], languages)
-    return _string(item.get("id"), f"{at}/id"), DetectRequest(content, labels, context)
+    return string(item.get("id"), f"{at}/id"), DetectRequest(content, labels, context)
 
 
 def _decode_part(value: object, at: str) -> Part:
-    part = _mapping(value, at)
-    _known(part, {"name", "type", "text", "data", "mime", "provenance"}, at)
-    kind = _string(part.get("type"), f"{at}/type")
+    part = mapping(value, at)
+    only(part, {"name", "type", "text", "data", "mime", "provenance"}, at)
+    kind = string(part.get("type"), f"{at}/type")
     if kind not in PART_TYPES:
         raise WireError(f"{at}/type", f"is not one of {', '.join(PART_TYPES)}")
-    provenance = _string(part.get("provenance", "user"), f"{at}/provenance")
+    provenance = string(part.get("provenance", "user"), f"{at}/provenance")
     if provenance not in PROVENANCES:
         raise WireError(f"{at}/provenance", f"is not one of {', '.join(PROVENANCES)}")
-    mime = None if part.get("mime") is None else _string(part["mime"], f"{at}/mime")
-    name = _string(part.get("name", ""), f"{at}/name")
+    mime = None if part.get("mime") is None else string(part["mime"], f"{at}/mime")
+    name = string(part.get("name", ""), f"{at}/name")
     if kind == "text":
-        data: str | bytes = _string(part.get("text"), f"{at}/text")
+        data: str | bytes = string(part.get("text"), f"{at}/text")
     else:
         data = _base64(part.get("data"), f"{at}/data")
     return PART_TYPES[kind](data, name, mime=mime, provenance=provenance)
@@ -134,35 +131,11 @@ def _decode_part(value: object, at: str) -> Part:
 
 def _base64(value: object, at: str) -> bytes:
     try:
-        return b64decode(_string(value, at), validate=True)
+        return b64decode(string(value, at), validate=True)
     except (Base64Error, ValueError) as error:
         if isinstance(error, WireError):
             raise
         raise WireError(at, "is not base64") from None
-
-
-def _mapping(value: object, at: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise WireError(at, "must be an object")
-    return value
-
-
-def _sequence(value: object, at: str) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise WireError(at, "must be an array")
-    return value
-
-
-def _string(value: object, at: str) -> str:
-    if not isinstance(value, str):
-        raise WireError(at, "must be a string")
-    return value
-
-
-def _known(value: Mapping[str, Any], known: set[str], at: str) -> None:
-    if unknown := sorted(str(key) for key in value if key not in known):
-        # The key is the caller's; it could be content put in the wrong place, so it is only counted.
-        raise WireError(at, f"has {len(unknown)} unknown field(s); known are {', '.join(sorted(known))}")
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────────────────────
@@ -211,16 +184,23 @@ def decode_answer(body: object, requests: Sequence[DetectRequest]) -> tuple[list
     engine = whole.get("engine")
     engine = engine if isinstance(engine, str) and len(engine) <= 200 else ""
     decoded = [
-        _decode_result(by_id.get(str(number), ()), request, engine)
+        decode_result(by_id.get(str(number), ()), request.labels, lengths(request.content), engine)
         for number, request in enumerate(requests, 1)
     ]
     return decoded, engine
 
 
-def _decode_result(results: Sequence[Mapping[str, Any]], request: DetectRequest, engine: str) -> Signals:
-    """What all *results* for one item say together: one told twice does not take back its first word."""
-    wanted = set(request.labels)
-    parts = {part.name: part for part in request.content}
+def lengths(content: Iterable[Part]) -> dict[str, int | None]:
+    """Each part's name with the code points of a text, and None for media: what evidence must fit into."""
+    return {part.name: len(part.data) if part.kind == "text" else None for part in content}
+
+
+def decode_result(
+    results: Sequence[Mapping[str, Any]], labels: Iterable[str], parts: Mapping[str, int | None], engine: str
+) -> Signals:
+    """What all *results* for one item say together of *labels* in *parts* (see :func:`lengths`): one that is
+    told twice does not take back its first word."""
+    wanted = set(labels)
     scores: list[Signal] = []
     missing: list[Missing] = []
     for result in results:
@@ -236,7 +216,7 @@ def _decode_result(results: Sequence[Mapping[str, Any]], request: DetectRequest,
     told = {(s.label, s.part) for s in scores} | {(m.label, m.part) for m in missing}
     silent = [
         Missing(label, name, Cause.ERROR)
-        for label in request.labels
+        for label in labels
         if (label, "") not in told
         for name in parts
         if (label, name) not in told
@@ -319,10 +299,10 @@ def _evidence(key: str, numbers: Sequence[float]) -> Evidence:
     return Box(*numbers) if key == "box" else TimeRange(*numbers)
 
 
-def _evidence_fits(signal: Signal, part: Part) -> bool:
+def _evidence_fits(signal: Signal, length: int | None) -> bool:
     """Whether its spans lie inside the text; others would redact the wrong place."""
     return not signal.evidence or all(
-        not isinstance(e, Span) or (part.kind == "text" and 0 <= e.start <= e.end <= len(part.data))
+        not isinstance(e, Span) or (length is not None and 0 <= e.start <= e.end <= length)
         for e in signal.evidence
     )
 

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from spotsafe.core.content import Content
 from spotsafe.core.labels import LABELS, default_action
+from spotsafe.core.reading import WireError
 from spotsafe.core.seams import Capabilities, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signals
 from spotsafe.core.wire import (
@@ -14,7 +15,6 @@ from spotsafe.core.wire import (
     MAX_ITEMS,
     WIRE_HEADER,
     WIRE_VERSION,
-    WireError,
     decode_detect,
     encode_answer,
 )

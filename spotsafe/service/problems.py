@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, DetectorError
-from spotsafe.core.wire import WireError
+from spotsafe.core.reading import WireError
 
 OPENAI_PATH = "/v1/moderations"
 """The one route whose errors have OpenAI's shape."""

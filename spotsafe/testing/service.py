@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 from spotsafe.core.content import Part
 from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE
 from spotsafe.core.labels import LABELS
+from spotsafe.core.reading import WireError
 from spotsafe.core.records import EVENTS_PER_REQUEST
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
-from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, WireError, decode_detect, encode_answer
+from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, decode_detect, encode_answer
 from spotsafe.testing.faults import FAULTS, Connection, Fault
 
 __all__ = ["FakeService", "Fault"]

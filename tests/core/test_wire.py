@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from spotsafe.core.content import PART_TYPES, PROVENANCES, Content, Part
 from spotsafe.core.labels import LABELS, expand
+from spotsafe.core.reading import WireError
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals, Span, TimeRange
-from spotsafe.core.wire import WireError, decode_answer, decode_detect, encode_answer, encode_detect
+from spotsafe.core.wire import decode_answer, decode_detect, encode_answer, encode_detect
 
 CANARY = "canary-7f3a"
 codes = st.sampled_from(sorted(LABELS))
