@@ -1,0 +1,1 @@
+"""Runs: one detector's scores for one data set, as columns on disk."""
