@@ -1,0 +1,182 @@
+"""Ranking: AUPRC, AUROC, recall at a fixed precision and at a fixed false-positive rate."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spotsafe.core.errors import ConfigurationError, missing_extra
+from spotsafe.evaluation.metrics.columns import Judged, judged, scarce
+from spotsafe.evaluation.metrics.estimate import Estimate, refusal
+from spotsafe.evaluation.metrics.intervals import F64, clopper_pearson, logit_delta
+from spotsafe.evaluation.metrics.resample import logit_bootstrap, percentile_bootstrap
+
+LEAST = 10
+"""Positives, and negatives, below which no ranking figure is given: its interval would span nearly all."""
+
+
+def learned() -> Any:
+    """``sklearn.metrics``; ConfigurationError with the install line where scikit-learn is absent."""
+    try:
+        from sklearn import metrics
+    except ImportError:
+        raise missing_extra("eval", "evaluation") from None
+    return metrics
+
+
+class AtTarget(NamedTuple):
+    """A recall reached while another rate is kept, and the score from which it is (None: nowhere)."""
+
+    estimate: Estimate
+    threshold: float | None
+
+
+def auprc(
+    truth: ArrayLike,
+    scores: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    weights: ArrayLike | None = None,
+    least: int = LEAST,
+) -> Estimate:
+    """Area under the precision-recall curve as average precision ``Σ (R_k - R_{k-1}) P_k`` (scikit-learn).
+    A ranking that knows nothing has the prevalence as its AUPRC.
+
+    The interval is symmetric on the logit scale, which keeps its coverage where percentile intervals lose
+    theirs (Boyd, Eng and Page, ECML 2013), with a Poisson bootstrap's deviation.
+    """
+    rows = judged(truth, scores, weights)
+    if (why := scarce(rows.positives, rows.n - rows.positives, least)) is not None:
+        return refusal(why, n=rows.n, positives=rows.positives)
+    value = float(learned().average_precision_score(rows.truth, rows.scores, sample_weight=rows.weights))
+    return logit_bootstrap(rows, value, _average_precision, rng)
+
+
+def _average_precision(up: F64, down: F64) -> F64:
+    hits = np.cumsum(up, axis=-1)
+    flagged = hits + np.cumsum(down, axis=-1)
+    precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((up * precision).sum(axis=-1) / hits[..., -1])
+
+
+class Placements(NamedTuple):
+    """*value* is the AUROC; *positive[i]* the share of negatives that score below positive i (ties half),
+    *negative[j]* the share of positives above negative j, in the order of the rows."""
+
+    value: float
+    positive: F64
+    negative: F64
+
+    @property
+    def deviation(self) -> float:
+        """DeLong's standard error: ``S10/m + S01/n``, its root."""
+        return float(
+            (self.positive.var(ddof=1) / len(self.positive) + self.negative.var(ddof=1) / len(self.negative))
+            ** 0.5
+        )
+
+
+def placements(rows: Judged) -> Placements:
+    """The structural components of the AUROC (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), from
+    midranks in O(n log n) (Sun and Xu, IEEE Signal Processing Letters 21, 2014). Both classes must occur."""
+    from scipy.stats import rankdata
+
+    up, down = rows.scores[rows.truth], rows.scores[~rows.truth]
+    together = rankdata(np.concatenate([up, down]))
+    above = (together[: len(up)] - rankdata(up)) / len(down)
+    below = 1.0 - (together[len(up) :] - rankdata(down)) / len(up)
+    return Placements(float(above.mean()), above, below)
+
+
+def auroc(
+    truth: ArrayLike,
+    scores: ArrayLike,
+    rng: np.random.Generator | None = None,
+    *,
+    weights: ArrayLike | None = None,
+    least: int = LEAST,
+) -> Estimate:
+    """Area under the ROC curve (scikit-learn): the chance that a positive scores above a negative.
+
+    The interval is DeLong's on the logit scale. At exactly 0 or 1, where it has no width, the bound is
+    Clopper-Pearson's over as many disjoint pairs as the rarer class has rows. With *weights* the deviation is
+    a Poisson bootstrap's, which needs *rng*.
+    """
+    rows = judged(truth, scores, weights)
+    if (why := scarce(rows.positives, rows.n - rows.positives, max(least, 2))) is not None:
+        return refusal(why, n=rows.n, positives=rows.positives)
+    value = float(learned().roc_auc_score(rows.truth, rows.scores, sample_weight=rows.weights))
+    if rows.weights is not None:
+        if rng is None:
+            raise ConfigurationError("a weighted AUROC is bootstrapped: pass a seeded numpy Generator as rng")
+        return logit_bootstrap(rows, value, _area, rng)
+    deviation = placements(rows).deviation
+    if deviation == 0 or not 0 < value < 1:
+        pairs = min(rows.positives, rows.n - rows.positives)
+        low, high = clopper_pearson(value * pairs, pairs)
+        return Estimate(value, float(low), float(high), rows.n, rows.positives, "clopper-pearson, pairs")
+    low, high = logit_delta(value, deviation)
+    return Estimate(value, float(low), float(high), rows.n, rows.positives, "delong, logit")
+
+
+def _area(up: F64, down: F64) -> F64:
+    below = down.sum(axis=-1, keepdims=True) - np.cumsum(down, axis=-1) + down / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((up * below).sum(axis=-1) / (up.sum(axis=-1) * down.sum(axis=-1)))
+
+
+def recall_at_precision(
+    truth: ArrayLike, scores: ArrayLike, precision: float, rng: np.random.Generator, *, least: int = LEAST
+) -> AtTarget:
+    """The highest recall among thresholds whose precision on these rows is at least *precision*.
+
+    The threshold is chosen on the rows it is judged by, so the figure describes a ranking and promises
+    nothing of new rows; for that, tune (:mod:`spotsafe.evaluation.policies.tuning`). The interval bootstraps
+    the choice as well.
+    """
+    rows = judged(truth, scores)
+    if (why := scarce(rows.positives, rows.n - rows.positives, least)) is not None:
+        return AtTarget(refusal(why, n=rows.n, positives=rows.positives), None)
+    kept, recall, cuts = learned().precision_recall_curve(rows.truth, rows.scores)
+    allowed = np.flatnonzero(kept[:-1] >= precision)
+
+    def statistic(up: F64, down: F64) -> F64:
+        hits = np.cumsum(up, axis=-1)
+        flagged = hits + np.cumsum(down, axis=-1)
+        fine = (hits >= precision * flagged) & (flagged > 0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(fine, hits, 0.0).max(axis=-1) / hits[..., -1])
+
+    best = int(allowed[np.argmax(recall[allowed])]) if len(allowed) else None
+    value = 0.0 if best is None else float(recall[best])
+    found = percentile_bootstrap(rows, value, statistic, rng)
+    return AtTarget(found, None if best is None else float(cuts[best]))
+
+
+def recall_at_fpr(
+    truth: ArrayLike, scores: ArrayLike, fpr: float, rng: np.random.Generator, *, least: int = LEAST
+) -> AtTarget:
+    """The highest recall among thresholds whose false-positive rate on these rows is at most *fpr*; the
+    interval bootstraps the choice as well. Refused where a rate of *fpr* is less than one negative row."""
+    rows = judged(truth, scores)
+    negatives = rows.n - rows.positives
+    why = scarce(rows.positives, negatives, least)
+    if why is None and fpr * negatives < 1:
+        why = f"{negatives} negative rows cannot tell a rate of {fpr:g}; at least {int(np.ceil(1 / fpr))} can"
+    if why is not None:
+        return AtTarget(refusal(why, n=rows.n, positives=rows.positives), None)
+    wrong, recall, cuts = learned().roc_curve(rows.truth, rows.scores, drop_intermediate=False)
+    best = int(np.searchsorted(wrong, fpr, side="right")) - 1
+
+    def statistic(up: F64, down: F64) -> F64:
+        hits, false = np.cumsum(up, axis=-1), np.cumsum(down, axis=-1)
+        fine = false <= fpr * false[..., -1:]
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(fine, hits, 0.0).max(axis=-1) / hits[..., -1])
+
+    found = percentile_bootstrap(rows, float(recall[best]), statistic, rng)
+    cut = float(cuts[best])
+    return AtTarget(found, cut if np.isfinite(cut) else None)
