@@ -16,10 +16,11 @@ _WORDS = {
         "a frame has more than {limits.pixels} pixels", "scale it down, or raise Limits.pixels",
     ),
     Reason.FRAMES: (
-        "the animation has more than {limits.visits} frames", "shorten it, or raise Limits.visits",
+        "it has far more frames than the {limits.visits} that are looked at",
+        "shorten it, or raise Limits.visits",
     ),
     Reason.SECONDS: (
-        "it lasts longer than {limits.seconds:g} seconds", "shorten it, or raise Limits.seconds",
+        "it lasts far longer than {limits.seconds:g} seconds", "shorten it, or raise Limits.seconds",
     ),
     Reason.RATIO: (
         "decoding gives more than {limits.ratio:g} bytes for each byte of the file",
@@ -59,6 +60,26 @@ class DecodeError(DetectorError):
 
     def __reduce__(self) -> tuple[type[DecodeError], tuple[Reason, Limits]]:
         return type(self), (self.reason, self.limits)
+
+
+BYTES_A_PIXEL = 4
+"""What a decoder holds for each pixel: Pillow keeps colours in four bytes, films take less."""
+
+
+def check_size(size: tuple[int, int], encoded: int, limits: Limits) -> None:
+    """Refuse a frame of *size* (width, height) in a file of *encoded* bytes before anything is allocated."""
+    pixels = size[0] * size[1]
+    if pixels > limits.pixels:
+        raise DecodeError(Reason.PIXELS, limits)
+    unpacked = pixels * BYTES_A_PIXEL
+    if unpacked > limits.unpacked and unpacked > limits.ratio * encoded:
+        raise DecodeError(Reason.RATIO, limits)
+
+
+def fitted_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """*size* in the same proportion, its longest side at most *side*."""
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 class Decoder(Protocol):

@@ -23,9 +23,12 @@ class Limits(NamedTuple):
     frames: int
     """Frames given back (*cut*)."""
     visits: int
-    """Frames decoded in order to choose those (*cut*; of an animation, more frames than these refuse it)."""
+    """Frames decoded in order to choose those (*cut*)."""
     seconds: float
     """Length of sound or video that is decoded, from its start (*cut*)."""
+    coverage: float
+    """Least share of the file's frames and seconds that must fit into *visits* and *seconds*. A film of which
+    less would be seen is refused rather than cut: a hundredth of it says nothing of the rest."""
     ratio: float
     """Decoded bytes for each encoded byte, where decoding takes more than :attr:`unpacked` bytes."""
     unpacked: int
@@ -45,6 +48,7 @@ IMAGE = Limits(
     frames=8,
     visits=500,
     seconds=0.0,
+    coverage=0.01,
     ratio=2_000.0,
     unpacked=64 * MIB,
     nesting=1,
@@ -60,6 +64,7 @@ AUDIO = Limits(
     frames=0,
     visits=0,
     seconds=3_600.0,
+    coverage=0.01,
     ratio=2_000.0,
     unpacked=256 * MIB,
     nesting=16,
@@ -75,6 +80,7 @@ VIDEO = Limits(
     frames=48,
     visits=3_600,
     seconds=3_600.0,
+    coverage=0.01,
     ratio=2_000.0,
     unpacked=64 * MIB,
     nesting=16,

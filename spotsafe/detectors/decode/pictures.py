@@ -1,0 +1,190 @@
+"""Pictures and animations, by Pillow's own plug-ins for the accepted formats and no others.
+
+The plug-in's class is called directly: ``Image.open`` would offer the file to formats that are not accepted,
+and its check for huge pictures is a process-wide setting.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.core.errors import missing_extra
+from spotsafe.detectors.decode import shots, sniff
+from spotsafe.detectors.decode.colours import as_rgb
+from spotsafe.detectors.decode.decoded import Frame, Picture
+from spotsafe.detectors.decode.decoder import DecodeError, check_size, fitted_size
+from spotsafe.detectors.decode.limits import Limits, Reason
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+U8 = NDArray[np.uint8]
+
+BROKEN = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow's plug-ins, written in Python, raise at damaged files."""
+
+_CLASSES = {
+    "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "png": ("PIL.PngImagePlugin", "PngImageFile"),
+    "gif": ("PIL.GifImagePlugin", "GifImageFile"),
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
+}
+_TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270",
+          7: "TRANSVERSE", 8: "ROTATE_90"}  # fmt: skip
+"""EXIF orientation → Pillow's name of the turn that makes the picture upright."""
+
+_SIDEWAYS = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+_ORIENTATION = 0x0112
+_AREAS = 8
+"""All frames of an animation together may have so many times the pixels of the largest still."""
+
+_FRAME_SECONDS = 0.1
+"""How long browsers show a frame that does not say so."""
+
+
+def decode_picture(data: bytes, limits: Limits) -> Picture:
+    """The picture of *data*, or :class:`DecodeError`."""
+    if len(data) > limits.bytes:
+        raise DecodeError(Reason.BYTES, limits)
+    name = sniff.picture_format(data)
+    if name is None:
+        raise DecodeError(Reason.NESTING if sniff.refers_elsewhere(data) else Reason.UNREADABLE, limits)
+    reason = Reason.UNREADABLE
+    try:
+        if name == "webp":
+            check_size(sniff.webp_canvas(data), len(data), limits)
+        return _decoded(_opened(data, name), name, data, limits)
+    except DecodeError:
+        raise
+    except MemoryError:
+        reason = Reason.MEMORY
+    except BROKEN as error:
+        reason = _reason(error)
+    raise DecodeError(reason, limits)
+
+
+def _opened(data: bytes, name: str) -> ImageFile:
+    module, kind = _CLASSES[name]
+    try:
+        plugin = import_module(module)
+    except ImportError:
+        raise missing_extra("media", "decoding pictures") from None
+    image: ImageFile = getattr(plugin, kind)(io.BytesIO(data))
+    return image
+
+
+def _reason(error: Exception) -> Reason:
+    """Pillow says in words alone that compressed text outgrew its bound, or that memory ran out."""
+    words = str(error)
+    if "too large" in words or "Too much memory" in words:
+        return Reason.RATIO
+    return Reason.MEMORY if "out of memory" in words else Reason.UNREADABLE
+
+
+def _decoded(image: ImageFile, name: str, data: bytes, limits: Limits) -> Picture:
+    check_size(image.size, len(data), limits)
+    width, height = image.size
+    turn = _turn(image)
+    if turn in _SIDEWAYS:
+        width, height = height, width
+    total = gif_frames(data, limits) if name == "gif" else int(getattr(image, "n_frames", 1))
+    if total > 1:
+        frames, cut = _animated(image, total, turn, limits)
+        return Picture(frames, width, height, name, total, cut)
+    fitted = fitted_size(image.size, limits.side)
+    image.draft(None, fitted)  # JPEG decodes at 1/2, 1/4 and 1/8 by itself
+    return Picture((Frame(0.0, as_rgb(image, fitted, turn)),), width, height, name, max(1, total), cut=False)
+
+
+def _animated(
+    image: ImageFile, total: int, turn: str | None, limits: Limits
+) -> tuple[tuple[Frame, ...], bool]:
+    """The frames that differ most, and whether any were left out that had something new. Frames build on one
+    another, so all are decoded in order, up to the limit."""
+    if limits.visits < total * limits.coverage:
+        raise DecodeError(Reason.FRAMES, limits)
+    keys, time, area = shots.KeyFrames(limits.frames), 0.0, 0
+    visits = min(total, limits.visits)
+    for index in range(visits):
+        image.seek(index)
+        area += image.width * image.height
+        if index and area > _AREAS * limits.pixels:
+            return keys.frames(), True
+        check_size(image.size, limits.pixels, limits)
+        image.load()
+        fitted = fitted_size(image.size, limits.side)
+        keys.offer(time, _thumbnail(image), partial(_held, image, fitted, turn))
+        time += _shown_for(image)
+    return keys.frames(), keys.lost or visits < total
+
+
+def _thumbnail(image: Image) -> U8:
+    """``uint8[rows, columns, 3]`` of the frame as it is stored."""
+    from PIL.Image import Resampling
+
+    cells = (shots.COLUMNS, shots.ROWS)
+    small = image.resize((cells[0] * shots.FINER, cells[1] * shots.FINER), Resampling.NEAREST)
+    return as_rgb(small, cells, None)
+
+
+def _held(image: ImageFile, size: tuple[int, int], turn: str | None) -> Callable[[], U8]:
+    """The current frame, kept while its file goes on to the next."""
+    return partial(as_rgb, image.copy(), size, turn)
+
+
+def _shown_for(image: Image) -> float:
+    """Seconds that the current frame is shown."""
+    stated = image.info.get("duration", 0)
+    return stated / 1000 if isinstance(stated, (int, float)) and 0 < stated < 1e7 else _FRAME_SECONDS
+
+
+def gif_frames(data: bytes, limits: Limits) -> int:
+    """Frames of a GIF, counted by its block structure (GIF89a, sections 18 to 25) until they are too many to
+    look at; Pillow would take minutes to count a million."""
+    most = math.ceil(limits.visits / limits.coverage) + 1
+    offset = 13 + _colour_table(data, 10)
+    frames = 0
+    while offset < len(data) and frames < most:
+        kind = data[offset]
+        if kind == 0x2C and offset + 10 < len(data):
+            frames += 1
+            offset += 11 + _colour_table(data, offset + 9)  # the descriptor, its colours, the code size
+        elif kind == 0x21:
+            offset += 2
+        else:
+            break
+        while offset < len(data) and data[offset]:
+            offset += data[offset] + 1
+        offset += 1
+    return frames
+
+
+def _colour_table(data: bytes, flags: int) -> int:
+    """Bytes of the colour table that the flags at that offset announce."""
+    if flags >= len(data) or not data[flags] & 0x80:
+        return 0
+    return 3 << (data[flags] & 7) + 1
+
+
+def _turn(image: ImageFile) -> str | None:
+    """How to make it upright; a damaged EXIF block is no orientation, as in browsers."""
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except BROKEN:
+        return None

@@ -1,0 +1,126 @@
+"""Which frames of a film or an animation are worth looking at: those that differ from what was kept before.
+
+A frame is described by a small thumbnail. It is a candidate when it differs enough from the *last kept* frame
+(not from the one before it, which would miss every slow change): over the whole picture, as a new shot does,
+or in one part of it, as a caption does. Where there are more candidates than the budget allows, the one that
+differs least from its neighbour is dropped, so that what remains covers the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.detectors.decode.decoded import Frame
+
+U8 = NDArray[np.uint8]
+
+ROWS, COLUMNS = 36, 64
+"""Cells of a thumbnail."""
+
+FINER = 4
+"""Each cell is the mean of 4 by 4 samples: fewer would see change in every texture that moves."""
+
+BLOCK = 4
+"""Cells to a block's side: 80 pixels of 1280, somewhat more than a line of a caption is high."""
+
+SHOT = 16.0
+"""Mean difference in grey levels of 255 that makes a candidate: unrelated shots differ by 40 to 80, and what
+a hand-held camera sees a moment later by less than 10."""
+
+CAPTION = 24.0
+"""Mean difference within one block that makes a candidate: a line of letters covers a tenth to a third of
+its block."""
+
+CAPTION_SECONDS = 0.5
+"""Candidates for a local change alone come at least so far apart: people move, and a caption stays longer."""
+
+LOST = 2.0
+"""Dropping a frame that differs by so many :data:`SHOT` loses a shot; less is a nearer look at the same."""
+
+
+class Change(NamedTuple):
+    """How much two frames differ: over the *whole* picture, in shots, and in their most different *part*, in
+    captions."""
+
+    whole: float
+    part: float
+
+    @property
+    def rank(self) -> float:
+        """What decides which frames stay: shots before captions."""
+        return self.whole + min(self.part, 2.0) / 4
+
+
+NEW = Change(float("inf"), float("inf"))
+
+
+class Kept(NamedTuple):
+    """A frame to be made, its thumbnail, and its change from the kept one before it."""
+
+    time: float
+    thumbnail: U8
+    change: Change
+    pixels: Callable[[], U8]
+    """Makes the frame."""
+
+
+def change(thumbnail: U8, before: U8) -> Change:
+    """Between two thumbnails ``uint8[ROWS, COLUMNS, channels]``; the channel that changes most counts."""
+    if thumbnail.shape != before.shape:
+        return NEW
+    apart = np.abs(thumbnail.astype(np.int16) - before)
+    blocks = apart.reshape(ROWS // BLOCK, BLOCK, COLUMNS // BLOCK, BLOCK, -1).mean(axis=(1, 3))
+    return Change(float(blocks.mean(axis=(0, 1)).max()) / SHOT, float(blocks.max()) / CAPTION)
+
+
+class KeyFrames:
+    """At most *budget* frames, offered in order of time. ``lost`` says that a shot had to be dropped."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._kept: list[Kept] = []
+        self.lost = False
+
+    def offer(self, time: float, thumbnail: U8, hold: Callable[[], Callable[[], U8]]) -> None:
+        """Keep the frame if it brings something new. *hold* is called if so, and secures what makes the
+        frame; the making itself waits until it is known which frames stay."""
+        seen = NEW
+        if self._kept:
+            last = self._kept[-1]
+            seen = change(thumbnail, last.thumbnail)
+            if seen.whole < 1.0 and (seen.part < 1.0 or time - last.time < CAPTION_SECONDS):
+                return
+        self._kept.append(Kept(time, thumbnail, seen, hold()))
+        if len(self._kept) > self._budget:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Let go of the frame that differs least from the one before it; the next has a new neighbour."""
+        kept = self._kept
+        least = min(range(1, len(kept)), key=lambda index: kept[index].change.rank)
+        self.lost = self.lost or kept[least].change.whole >= LOST
+        del kept[least]
+        if least < len(kept):
+            seen = change(kept[least].thumbnail, kept[least - 1].thumbnail)
+            kept[least] = kept[least]._replace(change=seen)
+
+    def frames(self) -> tuple[Frame, ...]:
+        """What was kept, in order of time."""
+        return tuple(Frame(kept.time, kept.pixels()) for kept in self._kept)
+
+
+def shrunk(plane: U8) -> U8:
+    """``uint8[ROWS, COLUMNS]`` of a plane ``[height, width]`` of any size."""
+    rows, columns = (_middles(count, size) for count, size in zip((ROWS, COLUMNS), plane.shape, strict=True))
+    cells = plane[np.ix_(rows, columns)].reshape(ROWS, FINER, COLUMNS, FINER)
+    mean: U8 = cells.mean(axis=(1, 3), dtype=np.float32).astype(np.uint8)
+    return mean
+
+
+def _middles(count: int, size: int) -> NDArray[np.intp]:
+    samples = count * FINER
+    return (np.arange(samples) * 2 + 1) * size // (2 * samples)

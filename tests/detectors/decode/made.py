@@ -1,0 +1,126 @@
+"""Media made on the spot: pictures, sound and films, whole and hostile."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+
+def scene(number: int, height: int = 120, width: int = 160) -> U8:
+    """``uint8[height, width, 3]``: smooth colour fields, different for each *number*."""
+    rng = np.random.default_rng(number)
+    small = rng.integers(0, 256, (4, 5, 3)).astype(np.uint8)
+    return np.kron(small, np.ones((height // 4, width // 5, 1))).astype(np.uint8)
+
+
+def picture(kind: str, pixels: U8 | None = None, **options: Any) -> bytes:
+    """An encoded still of Pillow's format *kind*."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(scene(1) if pixels is None else pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+def animation(kind: str, frames: Sequence[U8], milliseconds: int = 100) -> bytes:
+    """An animated GIF, WebP, PNG or AVIF."""
+    from PIL import Image
+
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    out = io.BytesIO()
+    first.save(out, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    return out.getvalue()
+
+
+def tone(seconds: float, rate: int = 44_100, hertz: float = 440.0) -> NDArray[np.int16]:
+    """A sine at half of full scale."""
+    return (16_384 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.int16)
+
+
+def sound(
+    container: str, codec: str, samples: NDArray[np.int16] | None = None, rate: int = 44_100, **options: str
+) -> bytes:
+    """*samples* ``int16[n]`` or ``int16[channels, n]`` encoded."""
+    import av
+
+    samples = np.atleast_2d(tone(1.0, rate) if samples is None else samples)
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as target:
+        layout = "mono" if len(samples) == 1 else "stereo"
+        stream = target.add_stream(codec, rate=rate, layout=layout, options=options)
+        _encode_sound(target, stream, samples)
+    return out.getvalue()
+
+
+def _encode_sound(target: Any, stream: Any, samples: NDArray[np.int16]) -> None:
+    import av
+
+    context = stream.codec_context
+    layout = "mono" if len(samples) == 1 else "stereo"
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16p", layout=layout)
+    frame.sample_rate = context.rate
+    frame.time_base = Fraction(1, context.rate)
+    frame.pts = 0
+    size = context.frame_size or None
+    resampler = av.AudioResampler(format=context.format, layout=layout, rate=context.rate, frame_size=size)
+    for block in (*resampler.resample(frame), *resampler.resample(None)):
+        target.mux(stream.encode(block))
+    target.mux(stream.encode(None))
+
+
+def movie(
+    frames: Sequence[U8],
+    *,
+    container: str = "mp4",
+    codec: str = "libx264",
+    rate: int = 10,
+    samples: NDArray[np.int16] | None = None,
+    **options: str,
+) -> bytes:
+    """*frames* at *rate* a second, with *samples* (44.1 kHz, mono) as its sound."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as target:
+        stream: Any = target.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        track: Any = target.add_stream("aac", rate=44_100, layout="mono") if samples is not None else None
+        for index, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, rate)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+        if samples is not None:
+            _encode_sound(target, track, np.atleast_2d(samples))
+    return out.getvalue()
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """One chunk of a PNG."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def flat_png(width: int, height: int, *extra: bytes) -> bytes:
+    """A black one-bit PNG of any size; *extra* are chunks before the data."""
+    rows = zlib.compressobj(9)
+    row = bytes((width + 7) // 8 + 1)
+    data = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def endless_gif(frames: int) -> bytes:
+    """A GIF of *frames* single-pixel frames."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    return head + frame * frames + b"\x3b"
