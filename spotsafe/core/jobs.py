@@ -7,7 +7,7 @@ is the client's, so that nothing is checked twice because an answer was lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from spotsafe.core.labels import LABELS
 from spotsafe.core.reading import WireError, mapping, only, sequence, string
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Signals
-from spotsafe.core.wire import MAX_PARTS, decode_labels, decode_result, encode_answer, wire_text
+from spotsafe.core.wire import MAX_PARTS, decode_labels, decode_result, wire_text
 
 
 class JobState(str, Enum):
@@ -139,13 +139,19 @@ def _decode_part(value: object, at: str) -> OrderedPart:
     return OrderedPart(name, kind, mime, provenance, None, size)
 
 
-def encode_report(job_id: str, report: JobReport) -> dict[str, Any]:
-    """The body that says where a job stands."""
-    body: dict[str, Any] = {"id": job_id, "state": report.state.value, "needs": list(report.needs)}
-    if report.signals is not None:
-        body["labels"] = list(report.labels)
-        body["parts"] = dict(report.parts)
-        body["answer"] = encode_answer([("1", report.signals)], report.version)
+def encode_report(
+    job_id: str,
+    state: JobState,
+    *,
+    needs: Iterable[int] = (),
+    labels: Iterable[str] = (),
+    parts: Mapping[str, int | None] | None = None,
+    answer: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The body that says where a job stands, with the *answer* (that of ``/v1/detect``) once it is over."""
+    body: dict[str, Any] = {"id": job_id, "state": state.value, "needs": list(needs)}
+    if answer is not None:
+        body |= {"labels": list(labels), "parts": dict(parts or {}), "answer": answer}
     return body
 
 

@@ -23,6 +23,8 @@ from spotsafe.service import (
     health,
     hold_routes,
     intake,
+    job_routes,
+    job_table,
     moderations,
     openapi,
     page_routes,
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/v1/detect", detection.detect),
     ("GET", "/v1/labels", detection.labels),
+    ("POST", "/v1/jobs", job_routes.order),
+    ("GET", "/v1/jobs/{job_id}", job_routes.show),
+    ("PUT", "/v1/jobs/{job_id}/parts/{position}", job_routes.receive),
     ("POST", "/v1/events", intake.events),
     ("POST", "/v1/feedback", intake.feedback),
     ("GET", "/v1/holds", hold_routes.listing),
@@ -121,11 +126,13 @@ def _by_method(endpoints: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     service: Service = app.state.service
     await service.engine.start()
+    service.jobs.start()
     sweeper = asyncio.create_task(_sweeping(service))
     try:
         yield
     finally:
         sweeper.cancel()
+        await service.jobs.stop()
         await service.engine.stop()
         await to_thread.run_sync(service.store.close)
 
@@ -146,5 +153,18 @@ async def sweep(service: Service) -> None:
             sweeping = partial(service.store.sweep, days=service.limits.adoption_days)
             dropped = await to_thread.run_sync(sweeping, service.clock.now(), retain, by_surface)
             service.metrics.count("spotsafe_events_swept_total", dropped)
+            await to_thread.run_sync(_sweep_jobs, service)
     except StoreUnavailable:
         service.faults.note("service.sweep", "StoreUnavailable")
+
+
+def _sweep_jobs(service: Service) -> None:
+    """Forget what no longer waits for anything. Content whose job is gone goes with it."""
+    limits, now = service.limits, service.clock.now()
+    with service.store.writing() as connection:
+        job_table.prune(
+            connection, now, receiving=limits.job_receive_seconds, retain=limits.job_retain_seconds
+        )
+        # A job's row comes before its content: what has no row is left over.
+        needed = job_table.alive(connection)
+        service.spool.sweep(needed)

@@ -64,14 +64,17 @@ def _bounded(items: list[tuple[str, DetectRequest]]) -> None:
         at = f"/items/{index}"
         if len(name) > IDENTIFIER:
             raise WireError(f"{at}/id", f"is longer than {IDENTIFIER} characters")
-        languages = wanted.content.languages
-        if len(languages) > MOST_LANGUAGES or any(len(tag) > IDENTIFIER for tag in languages):
-            raise WireError(
-                f"{at}/languages", f"has more than {MOST_LANGUAGES} tags, or one that is too long"
-            )
-        for number, part in enumerate(wanted.content):
-            if len(part.name) > IDENTIFIER or len(part.mime or "") > IDENTIFIER:
-                raise WireError(f"{at}/parts/{number}", f"has a name or type over {IDENTIFIER} characters")
+        bounded(wanted, at)
+
+
+def bounded(wanted: DetectRequest, at: str) -> None:
+    """Refuse names, media types and languages that are too long or too many. Raises :class:`WireError`."""
+    languages = wanted.content.languages
+    if len(languages) > MOST_LANGUAGES or any(len(tag) > IDENTIFIER for tag in languages):
+        raise WireError(f"{at}/languages", f"has more than {MOST_LANGUAGES} tags, or one that is too long")
+    for number, part in enumerate(wanted.content):
+        if len(part.name) > IDENTIFIER or len(part.mime or "") > IDENTIFIER:
+            raise WireError(f"{at}/parts/{number}", f"has a name or type over {IDENTIFIER} characters")
 
 
 async def scored(service: Service, requests: list[DetectRequest], application: str) -> list[Signals]:

@@ -6,7 +6,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from spotsafe.service import holdings
+from spotsafe.service import holdings, job_table
 from spotsafe.service.access import authorised
 from spotsafe.service.state import Service, service_of
 from spotsafe.service.store import StoreUnavailable
@@ -51,21 +51,23 @@ async def metrics(request: Request) -> Response:
     """All counters as Prometheus text. With keys configured any key of the service may read them."""
     service = service_of(request)
     authorised(request, service.keys, None)
-    held = await to_thread.run_sync(_holds, service)
+    held, waiting = await to_thread.run_sync(_stored, service)
     gauges: list[tuple[str, dict[str, str], float]] = [
         ("spotsafe_detect_queue_items", {}, service.engine.waiting),
         ("spotsafe_engine_ready", {}, int(service.engine.detector is not None)),
         ("spotsafe_store_ready", {}, int(held is not None)),
     ]
     gauges += [("spotsafe_holds", {"state": state}, count) for state, count in (held or {}).items()]
+    gauges += [("spotsafe_jobs", {"state": state}, count) for state, count in waiting.items()]
     faults = service.faults.counts.items()
     gauges += [("spotsafe_faults_total", {"place": place}, count) for place, count in faults]
     return PlainTextResponse(service.metrics.text(gauges), media_type=METRICS_MEDIA_TYPE)
 
 
-def _holds(service: Service) -> dict[str, int] | None:
+def _stored(service: Service) -> tuple[dict[str, int] | None, dict[str, int]]:
+    """Holds and jobs by state; None and nothing while the store cannot be read."""
     try:
         with service.store.reading() as connection:
-            return holdings.counted(connection, service.clock.now())
+            return holdings.counted(connection, service.clock.now()), job_table.counted(connection)
     except StoreUnavailable:
-        return None
+        return None, {}

@@ -63,3 +63,26 @@ class Limits(NamedTuple):
     """Days for which adoption sums are kept."""
     sweep_seconds: float = 300.0
     """Time between two retention sweeps."""
+
+    job_bytes: int = 1024 * MIB
+    """Largest media part of a job."""
+    spool_bytes: int = 16 * 1024 * MIB
+    """All that waits in the spool; beyond it new jobs are refused with 503."""
+    jobs_per_key: int = 1_000
+    """Jobs of one key that are not over; beyond it 429."""
+    job_workers: int = 1
+    """Jobs in work at one moment; 0 where other processes on the same store work on them."""
+    job_seconds: float = 900.0
+    """How long the detector may take for one attempt."""
+    job_lease: float = 60.0
+    """For how long a worker has a job without saying that it is alive; then another may take it."""
+    job_attempts: int = 3
+    """Attempts before a job is set aside."""
+    job_pause: float = 30.0
+    """Seconds before the second attempt; doubled for each further one."""
+    job_receive_seconds: float = 3_600.0
+    """How long a job may wait for its bytes."""
+    job_retain_seconds: float = 7 * 86_400.0
+    """How long the answer of a job is kept."""
+    job_poll_seconds: float = 5.0
+    """How often the worker looks for jobs that other processes brought, or whose pause is over."""

@@ -10,9 +10,11 @@ from spotsafe.core.faults import FaultCounter
 from spotsafe.core.seams import Clock
 from spotsafe.service.bodies import BodyBudget
 from spotsafe.service.engine import EngineSlot
+from spotsafe.service.job_worker import JobWorkers
 from spotsafe.service.keys import KeyRing
 from spotsafe.service.limits import Limits
 from spotsafe.service.metrics import Metrics
+from spotsafe.service.spool import FOLDER, Spool
 from spotsafe.service.store import Store
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ class Service:
     """One running service: its parts, made by the app factory and read by the routes."""
 
     __slots__ = (
-        "budget", "clock", "engine", "faults", "keys", "limits", "metrics", "policies", "probed", "store",
+        "budget", "clock", "engine", "faults", "jobs", "keys", "limits", "metrics", "policies", "probed",
+        "spool", "store",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +43,8 @@ class Service:
         self.metrics = Metrics()
         self.probed: float | None = None
         self.budget = BodyBudget(limits.buffered_bytes)
+        self.spool = Spool(store.folder / FOLDER)
+        self.jobs = JobWorkers(self)
 
 
 def service_of(request: Request) -> Service:

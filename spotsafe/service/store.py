@@ -52,10 +52,12 @@ class Added(NamedTuple):
 class Store:
     """Blocking; called from threads. Reads run side by side, writes one after another."""
 
-    __slots__ = ("_engine", "_writing")
+    __slots__ = ("_engine", "_writing", "folder")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
+        self.folder = folder
+        """Where files beside the database may lie."""
         self._writing = threading.Lock()
         with _translated(), engine.begin() as connection:
             metadata.create_all(connection)
@@ -77,7 +79,7 @@ class Store:
             ) from None
         engine = sqlite_engine(file)
         try:
-            return cls(engine)
+            return cls(engine, folder)
         except StoreUnavailable:
             raise ConfigurationError(
                 f"{file} cannot be read as a store (damaged, or of something else): move it away, "

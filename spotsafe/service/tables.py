@@ -91,3 +91,25 @@ feedback = Table(
     Column("received_at", Float, nullable=False),
     Index("feedback_by_decision", "decision_id"),
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(36), primary_key=True),
+    Column("application", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("answer", Text),
+    Column("version", String(200)),
+    Index("jobs_by_turn", "state", "due_at"),
+    Index("jobs_by_application", "application", "state"),
+)
+"""Content to be checked after the request. None of it stands here: it lies in the spool until the job is
+over. ``due_at`` is when a queued job may be taken, and when the lease of a running one ends; ``parts`` are
+the parts' names with the lengths that evidence must fit into; ``answer`` is JSON."""

@@ -20,7 +20,7 @@ from spotsafe.core.jobs import (
 from spotsafe.core.reading import WireError
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span, TimeRange
-from spotsafe.core.wire import lengths
+from spotsafe.core.wire import encode_answer, lengths
 
 LABELS = ("hate.speech", "tone.toxic")
 ID = "018f0000-0000-7000-8000-000000000001"
@@ -85,14 +85,18 @@ def test_a_report_reads_back_as_it_was_written() -> None:
         [Missing("hate.speech", "title", Cause.LANGUAGE), Missing("hate.speech", "episode", Cause.SIZE)],
         "engine-1",
     )
-    report = JobReport(JobState.DONE, (), signals, LABELS, lengths(content), "engine-1")
-    assert decode_report(json.loads(json.dumps(encode_report(ID, report)))) == report
+    parts, answer = lengths(content), encode_answer([("1", signals)], "engine-1")
+    body = encode_report(ID, JobState.DONE, labels=LABELS, parts=parts, answer=answer)
+    expected = JobReport(JobState.DONE, (), signals, LABELS, parts, "engine-1")
+    assert decode_report(json.loads(json.dumps(body))) == expected
 
 
 def test_what_a_finished_report_does_not_say_is_missing() -> None:
     """A label that the answer leaves out was not checked."""
-    report = JobReport(JobState.DONE, (), Signals((), (), "e"), LABELS, {"episode": None}, "e")
-    read = decode_report(encode_report(ID, report))
+    silent = encode_answer([("1", Signals())], "e")
+    read = decode_report(
+        encode_report(ID, JobState.DONE, labels=LABELS, parts={"episode": None}, answer=silent)
+    )
     assert read is not None
     assert read.signals is not None
     assert {(m.label, m.cause) for m in read.signals.missing} == {(label, Cause.ERROR) for label in LABELS}

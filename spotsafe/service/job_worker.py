@@ -1,0 +1,149 @@
+"""The worker: takes queued jobs, has them checked, and writes down what came of it.
+
+A job belongs to a worker for as long as it says that it is alive. Where it dies, the next takes the job, and
+the attempt counts: content on which workers die is set aside like content on which the detector fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from spotsafe.core.errors import DetectorError
+from spotsafe.core.faults import contained
+from spotsafe.core.jobs import JobState
+from spotsafe.core.seams import Detector
+from spotsafe.core.signals import Cause, Signals, all_missing
+from spotsafe.core.wire import encode_answer
+from spotsafe.service import job_table
+from spotsafe.service.job_table import Job
+from spotsafe.service.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from spotsafe.service.state import Service
+
+_BEATS = 3
+"""How often a worker says within one lease that it is alive."""
+
+
+class JobWorkers:
+    """The workers of one service; used from its event loop."""
+
+    __slots__ = ("_awake", "_pool", "_service", "_tasks")
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._awake = asyncio.Event()
+        self._pool = ThreadPoolExecutor(max(1, service.limits.job_workers), "spotsafe-jobs")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to work; returns at once."""
+        self._tasks = [asyncio.create_task(self._working()) for _ in range(self._service.limits.job_workers)]
+
+    def wake(self) -> None:
+        """Something was queued: look now rather than at the next poll."""
+        self._awake.set()
+
+    async def stop(self) -> None:
+        """Take no more. A job in work is given up; its lease ends by itself and another worker takes it."""
+        for task in self._tasks:
+            task.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _working(self) -> None:
+        while True:
+            self._awake.clear()
+            if not await self.work_once():
+                try:
+                    async with asyncio.timeout(self._service.limits.job_poll_seconds):
+                        await self._awake.wait()
+                except TimeoutError:
+                    continue
+
+    async def work_once(self) -> bool:
+        """Work on the job whose turn it is; False where there is none, or no detector yet."""
+        service = self._service
+        detector = service.engine.detector
+        if detector is None:
+            return False
+        worked = False
+        try:
+            with contained("service.jobs", service.faults):
+                job = await to_thread.run_sync(self._take)
+                if job is not None:
+                    await self._work(job, detector)
+                    worked = True
+        except StoreUnavailable:
+            service.faults.note("service.jobs", "StoreUnavailable")
+        return worked
+
+    def _take(self) -> Job | None:
+        service = self._service
+        with service.store.writing() as connection:
+            return job_table.take(connection, service.clock.now(), service.limits.job_lease)
+
+    async def _work(self, job: Job, detector: Detector) -> None:
+        """One attempt. A job that was taken more often than it may is set aside unseen: whoever had it last
+        died with it."""
+        signals = None
+        if job.attempts <= self._service.limits.job_attempts:
+            beating = asyncio.create_task(self._beating(job))
+            try:
+                loop = asyncio.get_running_loop()
+                signals = await loop.run_in_executor(self._pool, self._checked, job, detector)
+            finally:
+                beating.cancel()
+        await to_thread.run_sync(partial(self._settle, job, signals, detector.version))
+
+    async def _beating(self, job: Job) -> None:
+        service = self._service
+        lease = service.limits.job_lease
+        while True:
+            await asyncio.sleep(lease / _BEATS)
+            await to_thread.run_sync(self._renew, job, service.clock.now() + lease)
+
+    def _renew(self, job: Job, due_at: float) -> None:
+        try:
+            with self._service.store.writing() as connection:
+                job_table.renew(connection, job, due_at)
+        except StoreUnavailable:
+            self._service.faults.note("service.jobs", "StoreUnavailable")
+
+    def _checked(self, job: Job, detector: Detector) -> Signals | None:
+        """What the detector says, or None where it, or the content's files, failed. In a thread."""
+        found: list[Signals] = []
+        try:
+            with contained("service.jobs", self._service.faults):
+                request = self._service.spool.request(job.job_id)
+                found = detector.detect([request], timeout=self._service.limits.job_seconds)
+        except DetectorError as error:
+            self._service.faults.note("service.jobs", error.failure.value)
+        return found[0] if len(found) == 1 else None
+
+    def _settle(self, job: Job, signals: Signals | None, version: str) -> None:
+        service = self._service
+        now, limits = service.clock.now(), service.limits
+        if signals is not None and not signals.has_failures:
+            self._finish(job, JobState.DONE, signals, now)
+        elif job.attempts >= limits.job_attempts:
+            said = signals or all_missing(job.labels, Cause.ERROR, version)
+            self._finish(job, JobState.SET_ASIDE, said, now)
+        else:
+            pause = limits.job_pause * 2 ** (job.attempts - 1)
+            with service.store.writing() as connection:
+                job_table.put_back(connection, job, now + pause, now)
+
+    def _finish(self, job: Job, state: JobState, signals: Signals, now: float) -> None:
+        service = self._service
+        answer = json.dumps(encode_answer([("1", signals)], signals.engine))
+        with service.store.writing() as connection:
+            mine = job_table.finish(connection, job, state, answer=answer, version=signals.engine, now=now)
+        if mine:
+            service.spool.drop(job.job_id)
+            service.metrics.count("spotsafe_jobs_ended_total", result=state.value)
