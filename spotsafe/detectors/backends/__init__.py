@@ -1,1 +1,1 @@
-"""Detectors elsewhere: a spotsafe service, hosted moderation endpoints, guard models behind a chat endpoint."""
+"""Detectors elsewhere: a spotsafe service, hosted moderation endpoints, guard models behind a chat."""

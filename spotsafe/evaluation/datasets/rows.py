@@ -38,6 +38,7 @@ class Row(NamedTuple):
     ``{"functionality": "F18", "target": "women"}``. *spans*: code → places in the text, for labels whose
     places were annotated (an empty tuple: none there). *inclusion*: probability in (0, 1] with which the row
     was drawn to be labelled. *group*: rows that belong together (a pair, one thread) and must not be split.
+    *context*: what a request carries beside the content, e.g. ``{"thread": [earlier messages]}``.
     """
 
     id: str
@@ -50,6 +51,10 @@ class Row(NamedTuple):
     stratum: str | None = None
     group: str | None = None
     split: str | None = None
+    context: Mapping[str, object] = {}
+
+    def __repr__(self) -> str:
+        return f"<Row {self.id} {self.content!r} {len(self.labels)} labels>"
 
 
 class DataSet:

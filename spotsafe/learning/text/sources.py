@@ -1,14 +1,14 @@
 """The registry of data that the shipped text models may be trained on.
 
-``sources.json`` holds, for each set: file, SHA-256, origin, revision, licence and its class, the mapping of
-its labels to our taxonomy, how many rows are used and with which weight. A set that is not in it, whose
-licence class does not allow training, or whose bytes differ, is refused.
+``sources.json`` says how many rows of each set are used, with which weight, and what training reads into
+them beyond their labels. What is known of a public set itself (file, SHA-256, origin, revision, licence and
+its class, what its labels mean) stands once, in the registry of :mod:`spotsafe.evaluation.datasets`; a set of
+one's own gives these facts beside the rest. A set that is in neither, whose licence class does not allow
+training, or whose bytes differ, is refused.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.text.labels import COLUMN
+from spotsafe.evaluation.datasets import records as reading
+from spotsafe.evaluation.datasets.registry import registered
 
 ALLOWED = ("permissive", "share-alike")
 """A licence class must begin with one of these words."""
@@ -79,15 +81,16 @@ def parse_registry(text: str, place: str = "sources.json") -> tuple[Source, ...]
     return found
 
 
+_FACTS = ("file", "sha256", "origin", "revision", "licence", "licence_class", "labels")
+
+
 def _source(name: str, entry: Mapping[str, Any]) -> Source:
+    facts = {key: entry[key] for key in _FACTS} if "file" in entry else {**_registered_facts(name), **entry}
     return Source(
         name=name,
-        **{
-            key: str(entry[key])
-            for key in ("file", "sha256", "origin", "revision", "licence", "licence_class")
-        },
+        **{key: str(facts[key]) for key in _FACTS if key != "labels"},
         weight=float(entry["weight"]),
-        labels={key: tuple(codes) for key, codes in entry["labels"].items()},
+        labels={key: tuple(codes) for key, codes in facts["labels"].items()},
         categories=entry.get("categories", {}),
         constant=entry.get("constant", {}),
         benign=bool(entry.get("benign", False)),
@@ -96,6 +99,30 @@ def _source(name: str, entry: Mapping[str, Any]) -> Source:
         toxic_zero_unknown=tuple(entry.get("toxic_zero_unknown", ())),
         left_out=int(entry.get("left_out", 0)),
     )
+
+
+def _registered_facts(name: str) -> Mapping[str, Any]:
+    """What the registry of data sets knows of *name*. Of its mapping, the labels that come from a key of the
+    same record count; their thresholds do not: training takes shares."""
+    if name not in registered():
+        raise KeyError("file")
+    mapping = registered()[name]
+    labels: dict[str, list[str]] = {}
+    for code, rules in mapping.labels.items():
+        for rule in rules:
+            holder, _, key = ".".join(rule.column).partition(".")
+            if holder == "labels":
+                labels.setdefault(key, []).append(code)
+    told = mapping.source
+    return {
+        "file": mapping.files,
+        "sha256": mapping.sha256[mapping.files],
+        "origin": told.origin,
+        "revision": told.revision,
+        "licence": told.licence,
+        "licence_class": told.licence_class,
+        "labels": labels,
+    }
 
 
 def _refuse_unfit(source: Source, place: str) -> None:
@@ -117,22 +144,13 @@ def records(source: Source, folder: Path) -> Iterator[dict[str, Any]]:
     """The set's rows as they stand in its file. Raises ConfigurationError where the file is absent, differs
     from the registered bytes, or holds a line that is no JSON object."""
     path = folder / source.file
-    try:
-        raw = path.read_bytes()
-    except OSError:
+    if not path.is_file():
         raise ConfigurationError(
             f"{path}: absent; {source.name} is published at {source.origin} ({source.licence})"
-        ) from None
-    if hashlib.sha256(raw).hexdigest() != source.sha256:
+        )
+    if reading.digest(path) != source.sha256:
         raise ConfigurationError(f"{path}: its SHA-256 is not the registered one; fetch {source.name} again")
-    try:
-        # Not splitlines(): texts may hold U+2028 and its like, which are no line ends in JSON lines.
-        for number, line in enumerate(gzip.decompress(raw).decode("utf-8").split("\n"), 1):
-            if not line.strip():
-                continue
-            row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-                raise ValueError(f"line {number} is no row with a text")
-            yield row
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(f"{path}: not JSON lines under gzip ({type(error).__name__})") from None
+    for number, row in reading.records(path):
+        if not isinstance(row.get("text"), str):
+            raise ConfigurationError(f"{path}:{number}: is no row with a text; fetch {source.name} again")
+        yield dict(row)
