@@ -21,7 +21,7 @@ from spotsafe.policy.wording import nearest
 _MAPPING_SUFFIXES = (".yaml", ".yml")
 
 
-class _File(NamedTuple):
+class DataFile(NamedTuple):
     """One data file, the split that it is, its SHA-256 (hex), and what a first look told."""
 
     path: Path
@@ -30,9 +30,16 @@ class _File(NamedTuple):
     survey: Survey
 
 
+class MappedSet(DataSet):
+    """A data set in files, with the mapping that they are read by."""
+
+    mapping: MappingModel
+    files: tuple[DataFile, ...]
+
+
 def open_dataset(
     spec: str | Path, *, mapping: Path | None = None, split: str | None = None, folder: Path | None = None
-) -> DataSet:
+) -> MappedSet:
     """The data set that *spec* names: a registered name (its file stands in *folder*), a mapping file, or a
     data file whose mapping is *mapping* or stands beside it as ``NAME.mapping.yaml``.
 
@@ -48,7 +55,7 @@ def open_dataset(
     if model.split is None and split is not None:
         listed = [file for file in listed if file.split == split]
     whole = model.split is None or split is None
-    return DataSet(
+    found = MappedSet(
         model.name,
         lambda: _rows(model, listed, split),
         [code for code in LABELS if code in model.labels or code in model.spans],
@@ -57,6 +64,8 @@ def open_dataset(
         digest=_digest(model, listed, split),
         size=_size(listed) if whole and not model.skip_empty else None,
     )
+    found.mapping, found.files = model, tuple(listed)
+    return found
 
 
 def _resolved(
@@ -114,7 +123,7 @@ def _named(model: MappingModel, folder: Path, *, place: str = "") -> list[tuple[
     return [(split, folder / name) for split, name in keyed]
 
 
-def _looked_at(path: Path, split: str | None, model: MappingModel) -> _File:
+def _looked_at(path: Path, split: str | None, model: MappingModel) -> DataFile:
     sha256 = digest(path)
     if model.sha256.get(path.name, sha256) != sha256:
         raise ConfigurationError(
@@ -123,7 +132,7 @@ def _looked_at(path: Path, split: str | None, model: MappingModel) -> _File:
     found = survey(path, stated=model.format, delimiter=model.delimiter)
     if found.columns is not None:
         _refuse_absent_columns(model, path, found.columns)
-    return _File(path, split, sha256, found)
+    return DataFile(path, split, sha256, found)
 
 
 def _refuse_absent_columns(model: MappingModel, path: Path, known: tuple[str, ...]) -> None:
@@ -142,7 +151,7 @@ def _refuse_absent_columns(model: MappingModel, path: Path, known: tuple[str, ..
             raise ConfigurationError(f"{path}: has no column {column[0]!r}; {hint}")
 
 
-def _rows(model: MappingModel, files: list[_File], split: str | None) -> Iterator[Row]:
+def _rows(model: MappingModel, files: list[DataFile], split: str | None) -> Iterator[Row]:
     seen: set[str] = set()
     found = False
     for file in files:
@@ -167,12 +176,12 @@ def _rows(model: MappingModel, files: list[_File], split: str | None) -> Iterato
         )
 
 
-def _size(files: list[_File]) -> int | None:
+def _size(files: list[DataFile]) -> int | None:
     counts = [file.survey.rows for file in files]
     return None if None in counts else sum(count for count in counts if count is not None)
 
 
-def _source(model: MappingModel, files: list[_File]) -> Source:
+def _source(model: MappingModel, files: list[DataFile]) -> Source:
     told = model.source
     splits = told.splits or [file.split for file in files if file.split is not None]
     return Source(
@@ -189,7 +198,7 @@ def _source(model: MappingModel, files: list[_File]) -> Source:
     )
 
 
-def _digest(model: MappingModel, files: list[_File], split: str | None) -> str:
+def _digest(model: MappingModel, files: list[DataFile], split: str | None) -> str:
     """SHA-256 over what the rows depend on: the mapping without its prose, the files, the split. Media files
     that rows name are not in it."""
     told = model.model_dump(mode="json", exclude={"source", "sha256", "files"})
