@@ -1,0 +1,299 @@
+"""The local image engine: classes of the whole picture, text in it, and pictures that are known.
+
+Each source has its own detector id, and a label that several of them give has a score from each; a rule takes
+the highest. What time, size or a script did not allow is missing, never clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.core.content import Part
+from spotsafe.core.labels import LABELS
+from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
+from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals
+from spotsafe.detectors.decode.decoded import Frame
+from spotsafe.detectors.decode.decoder import DecodeError, Decoder
+from spotsafe.detectors.image import classes, picture_text, weights
+from spotsafe.detectors.image.boxes import NudityBoxes, NudityFinding
+from spotsafe.detectors.image.classes import ImageClasses
+from spotsafe.detectors.image.frames import FrameReading, over_time
+from spotsafe.detectors.image.ocr import Page, TextReader
+
+U8 = NDArray[np.uint8]
+
+ID = "local.image"
+CLASSES_ID = "local.image.classes"
+BOXES_ID = "local.image.boxes"
+KNOWN_ID = "local.image.known"
+CODE_VERSION = "1"
+"""Raised whenever the same weights would score differently; part of the engine's version."""
+
+DIGITS = 4
+"""Scores are rounded, so that the size of a batch does not show in them."""
+
+UNREADABLE_LANGUAGES = frozenset(
+    {"ar", "be", "bg", "bn", "el", "fa", "gu", "he", "hi", "hy", "ka", "kk", "km", "kn", "ko", "mk", "ml",
+     "mr", "my", "ne", "pa", "ru", "sr", "ta", "te", "th", "uk", "ur"}
+)  # fmt: skip
+"""Languages in scripts that the recognition network does not know, or knows in part."""
+
+READING_SECONDS = 0.3
+"""Text is not looked for when less than this is left: it would come too late."""
+
+
+class KnownMatch(Protocol):
+    """One known picture found again."""
+
+    @property
+    def label(self) -> str: ...
+
+
+class KnownPictures(Protocol):
+    """A bank of known pictures, as this engine asks it."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels of its entries."""
+        ...
+
+    def match_frames(self, frames: Sequence[U8]) -> Sequence[KnownMatch]:
+        """Entries that any of *frames* [height, width, 3] RGB shows."""
+        ...
+
+
+class ClassNetworks(Protocol):
+    """Scores of whole frames, per label."""
+
+    def scores(self, frames: Sequence[U8]) -> list[dict[str, float]]: ...
+
+
+class PageReader(Protocol):
+    """The text of a picture, as far as it can be read until a time of the clock."""
+
+    def page(self, pixels: U8, *, until: float | None = None) -> Page: ...
+
+
+class BoxNetwork(Protocol):
+    """Bare body parts in a picture."""
+
+    def find(self, pixels: U8) -> list[NudityFinding]: ...
+
+
+class Networks(NamedTuple):
+    """What an engine looks through; *reader* is None without a text detector, *nudity* unless asked for."""
+
+    classes: ClassNetworks
+    reader: PageReader | None = None
+    nudity: BoxNetwork | None = None
+
+
+class ImageEngine:
+    """Scores image parts; parts of other kinds are missing with cause ``modality``.
+
+    *text* scores what is read in pictures; without it text is not looked for, and only the classes' labels
+    are given. *bank* holds known pictures. *boxes* adds boxes of nudity, from the extra ``nudity-boxes``,
+    whose weights carry the AGPL. *clock* is monotonic time in seconds, for deadlines alone; *load* replaces
+    the loading of the networks.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        text: Detector | None = None,
+        bank: KnownPictures | None = None,
+        boxes: bool = False,
+        threads: int = weights.THREADS,
+        clock: Callable[[], float] = monotonic,
+        load: Callable[[], Networks] | None = None,
+    ) -> None:
+        self._decoder = decoder
+        self._text = text
+        self._bank = bank
+        self._clock = clock
+        self._threads = threads
+        self._with_boxes = boxes
+        self._loading = Lock()
+        self._load = load or self._installed
+        self._networks: Networks | None = None
+
+    @property
+    def id(self) -> str:
+        return ID
+
+    @property
+    def version(self) -> str:
+        """From the code, the digests of all networks, the text detector's version and the bank's."""
+        used = [weights.SAFETY_CLASSES, weights.OPEN_NSFW]
+        used += [weights.TEXT_BOXES, weights.TEXT_LINES] if self._text is not None else []
+        used += [weights.NUDITY_BOXES] if self._with_boxes else []
+        others = [self._text.version] if self._text is not None else []
+        others += [self._bank.version] if self._bank is not None else []
+        return "+".join([f"{CODE_VERSION}-{weights.digest(*used)}", *others])
+
+    def capabilities(self) -> Capabilities:
+        """The classes' labels in any language, uncalibrated: there is nothing to calibrate them on. The text
+        detector's labels in the languages that can be read, transferred from plain text. The bank's labels
+        from its list alone."""
+        labels: dict[str, dict[str, Calibration]] = {}
+        for label, languages in self._text_reach().items():
+            readable = {tag for tag in languages if tag not in UNREADABLE_LANGUAGES}
+            if readable:
+                labels[label] = dict.fromkeys(sorted(readable), Calibration.TRANSFERRED)
+        for label in classes.LABELS:
+            labels[label] = {**labels.get(label, {}), "*": Calibration.UNCALIBRATED}
+        for label in self._bank_labels():
+            labels.setdefault(label, {}).setdefault("*", Calibration.LEXICON)
+        return Capabilities(labels, ("image",))
+
+    def warm(self) -> None:
+        """Load all networks now rather than at the first detection. Raises ConfigurationError."""
+        self._loaded()
+        warm = getattr(self._text, "warm", None)
+        if callable(warm):
+            warm()
+
+    def close(self) -> None:
+        """End the decoder's processes, where it has any."""
+        close = getattr(self._decoder, "close", None)
+        if callable(close):
+            close()
+
+    def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+        """Signals per request. *timeout* in seconds: classes come first, and text that time does not allow is
+        missing with cause ``timeout``, as are pictures that it does not reach."""
+        until = None if timeout is None else self._clock() + timeout
+        version = self.version
+        answers = []
+        for request in requests:
+            scores: list[Signal] = []
+            missing: list[Missing] = []
+            for part in request.content:
+                found, lacking = self._part(part, request, until)
+                scores += found
+                missing += lacking
+            stamped = [signal._replace(version=version) for signal in scores]
+            answers.append(Signals(stamped, missing, version))
+        return answers
+
+    def look(
+        self,
+        frames: Sequence[Frame],
+        labels: Sequence[str],
+        *,
+        part: str = "",
+        languages: Sequence[str] = (),
+        until: float | None = None,
+        read_text: bool = True,
+    ) -> list[FrameReading]:
+        """What is seen in each of *frames*: for every label an entry in its signals or its missing ones.
+        *until* is a time of the engine's clock. Without *read_text* the frames' text is left to the caller,
+        and nothing is said of it. Versions are for the caller to fill in."""
+        networks = self._loaded()
+        wanted = [label for label in labels if label in classes.LABELS]
+        known = set(self._bank_labels())
+        pixels = [frame.pixels for frame in frames]
+        scores = networks.classes.scores(pixels) if wanted and pixels else [{} for _ in pixels]
+        readings = []
+        for frame, score in zip(frames, scores, strict=True):
+            found = [_signal(label, score[label], part, CLASSES_ID) for label in wanted]
+            if networks.nudity is not None and wanted:
+                found += _box_signals(networks.nudity.find(frame.pixels), wanted, part)
+            found += self._known(frame.pixels, [label for label in labels if label in known], part)
+            missing: list[Missing] = []
+            if read_text:
+                spoken, missing = self._spoken(frame.pixels, labels, part, languages, until)
+                found += spoken
+                given = {signal.label for signal in found} | {entry.label for entry in missing}
+                missing += [Missing(label, part, Cause.UNSUPPORTED) for label in labels if label not in given]
+            readings.append(FrameReading(frame.time, tuple(found), tuple(missing)))
+        return readings
+
+    def reader(self) -> PageReader | None:
+        """The reader of text, for callers that choose their frames; None without a text detector."""
+        return self._loaded().reader
+
+    def _part(
+        self, part: Part, request: DetectRequest, until: float | None
+    ) -> tuple[list[Signal], list[Missing]]:
+        if part.kind != "image" or not isinstance(part.data, bytes):
+            return [], [Missing(label, part.name, Cause.MODALITY) for label in request.labels]
+        left = None if until is None else until - self._clock()
+        if left is not None and left <= 0:
+            return [], [Missing(label, part.name, Cause.TIMEOUT) for label in request.labels]
+        try:
+            picture = self._decoder.picture(part.data, timeout=left)
+        except DecodeError as error:
+            return [], [Missing(label, part.name, error.cause) for label in request.labels]
+        readings = self.look(
+            picture.frames, request.labels, part=part.name, languages=request.content.languages, until=until
+        )
+        scores, missing = over_time(readings)
+        if picture.cut:
+            missing += [Missing(label, part.name, Cause.SIZE) for label in request.labels]
+        return scores, list(dict.fromkeys(missing))
+
+    def _spoken(
+        self, pixels: U8, labels: Sequence[str], part: str, languages: Sequence[str], until: float | None
+    ) -> tuple[list[Signal], list[Missing]]:
+        """Scores of the text in one frame."""
+        reader, detector = self._loaded().reader, self._text
+        wanted = [label for label in labels if label in self._text_reach()]
+        if reader is None or detector is None or not wanted:
+            return [], []
+        if until is not None and until - self._clock() < READING_SECONDS:
+            return [], [Missing(label, part, Cause.TIMEOUT) for label in wanted]
+        page = reader.page(pixels, until=until)
+        return picture_text.text_signals(page, detector, wanted, part=part, languages=languages)
+
+    def _known(self, pixels: U8, labels: Sequence[str], part: str) -> list[Signal]:
+        """1 for the labels of known pictures that the frame shows, 0 for the bank's others."""
+        if self._bank is None or not labels:
+            return []
+        matched = {match.label for match in self._bank.match_frames([pixels])}
+        return [_signal(label, 1.0 if label in matched else 0.0, part, KNOWN_ID) for label in labels]
+
+    def _bank_labels(self) -> Sequence[str]:
+        return () if self._bank is None else self._bank.labels
+
+    def _text_reach(self) -> Mapping[str, Mapping[str, Any]]:
+        reach = None if self._text is None else self._text.capabilities()
+        return {} if reach is None else reach.labels
+
+    def _loaded(self) -> Networks:
+        if self._networks is None:
+            with self._loading:
+                if self._networks is None:
+                    self._networks = self._load()
+        return self._networks
+
+    def _installed(self) -> Networks:
+        threads = self._threads
+        reader = None if self._text is None else TextReader(threads=threads, clock=self._clock)
+        nudity = NudityBoxes(threads=threads) if self._with_boxes else None
+        return Networks(ImageClasses(threads=threads), reader, nudity)
+
+
+def _signal(label: str, score: float, part: str, detector: str, evidence: tuple[Box, ...] = ()) -> Signal:
+    return Signal(label, round(score, DIGITS), part, LABELS[label].severity, detector, "", evidence)
+
+
+def _box_signals(found: Sequence[NudityFinding], labels: Sequence[str], part: str) -> list[Signal]:
+    """One score per label that boxes speak of, with the boxes."""
+    signals = []
+    for label in labels:
+        chosen = [finding for finding in found if label in finding.labels]
+        if chosen:
+            best = max(finding.score for finding in chosen)
+            signals.append(_signal(label, best, part, BOXES_ID, tuple(finding.box for finding in chosen)))
+    return signals

@@ -1,0 +1,78 @@
+"""Readings of single frames, and what they say of the animation together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from spotsafe.core.signals import Evidence, Missing, Signal, TimeRange
+
+NOTABLE = 0.2
+"""Stretches of time are kept apart where the score reaches this and half of its peak; below it one entry
+without a time is enough."""
+
+MOST_STRETCHES = 20
+"""Entries per label and detector, the highest first."""
+
+LAST_FRAME = 0.1
+"""Seconds for which the last frame is taken to be shown, where no frame before it says otherwise."""
+
+
+class FrameReading(NamedTuple):
+    """What is known of one frame: its *time* in seconds, scores, and what could not be scored."""
+
+    time: float
+    signals: tuple[Signal, ...]
+    missing: tuple[Missing, ...]
+
+
+def over_time(readings: Sequence[FrameReading]) -> tuple[list[Signal], list[Missing]]:
+    """One entry per label, detector and stretch of time: the highest score in it, with the stretch and the
+    boxes of its best frame as evidence. A single frame's entries are given as they are."""
+    if len(readings) == 1:
+        return list(readings[0].signals), list(readings[0].missing)
+    ends = _ends(readings)
+    tracks: dict[tuple[str, str], list[Signal | None]] = {}
+    for index, reading in enumerate(readings):
+        for signal in reading.signals:
+            track = tracks.setdefault((signal.label, signal.detector), [None] * len(readings))
+            other = track[index]
+            if other is None or signal.score > other.score:
+                track[index] = signal
+    found: list[Signal] = []
+    for track in tracks.values():
+        found += _stretches(track, readings, ends)
+    return found, list(dict.fromkeys(entry for reading in readings for entry in reading.missing))
+
+
+def _stretches(
+    track: Sequence[Signal | None], readings: Sequence[FrameReading], ends: Sequence[float]
+) -> list[Signal]:
+    present = [signal for signal in track if signal is not None]
+    peak = max(present, key=lambda signal: signal.score)
+    if peak.score < NOTABLE:
+        return [peak]
+    least = max(NOTABLE, peak.score / 2)
+    found: list[tuple[Signal, int, int]] = []
+    for index, signal in enumerate(track):
+        if signal is None or signal.score < least:
+            continue
+        if found and found[-1][2] == index - 1:
+            best, first, _ = found[-1]
+            found[-1] = (signal if signal.score > best.score else best, first, index)
+        else:
+            found.append((signal, index, index))
+    found = sorted(found, key=lambda entry: -entry[0].score)[:MOST_STRETCHES]
+    return [_timed(best, readings[first].time, ends[last]) for best, first, last in found]
+
+
+def _timed(signal: Signal, start: float, end: float) -> Signal:
+    evidence: tuple[Evidence, ...] = (TimeRange(round(start, 3), round(end, 3)), *signal.evidence)
+    return signal._replace(evidence=evidence)
+
+
+def _ends(readings: Sequence[FrameReading]) -> list[float]:
+    """When each frame gives way to the next."""
+    times = [reading.time for reading in readings]
+    last = times[-1] - times[-2] if len(times) > 1 else LAST_FRAME
+    return [*times[1:], times[-1] + max(last, LAST_FRAME)]

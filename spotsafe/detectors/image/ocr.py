@@ -1,0 +1,235 @@
+"""Reading the text of a picture: find boxes, read each, put the lines in order.
+
+The boxes alone are looked for first; a picture without any costs no recognition. What was found and could not
+be read (a script that the network does not know, letters too small or too blurred) is reported as unread, so
+that nobody takes it for clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.core.signals import Box
+from spotsafe.detectors.image import weights
+from spotsafe.detectors.image.layout import Place, blocks
+from spotsafe.detectors.image.text_boxes import AREA, TextBox, TextBoxFinder, input_size
+from spotsafe.detectors.image.text_lines import UPRIGHT, LineReader, Spelling, cropped
+
+U8 = NDArray[np.uint8]
+
+DOUBTFUL = 0.5
+"""Below this confidence what was read is not passed on."""
+
+READ = 0.8
+"""Below this a line is turned upside down and read again; if that does not help, it counts as unread."""
+
+DENSITY = 0.45
+"""Fewest letters for each line height of length. Latin letters come to about two, Chinese to one. A script
+that the network does not know often comes out as blanks and stops, with great confidence."""
+
+CERTAIN = 0.6
+SLENDER = 1.8
+SMALL_SHARE = 0.25
+"""What was found and not read counts as text when its box is this probable, this many times longer than high,
+and not higher than this share of the picture: edges and ornaments are found now and then, too."""
+
+MOST_LINES = 80
+"""Lines read in a picture, the longest first; more is cut."""
+
+SMALL = 12.0
+"""Where boxes are lower than this in the network's input and the picture has more pixels, it is looked at
+closer."""
+
+CLOSER = 3
+"""How many times more pixels the closer look takes."""
+
+LONG = 4.0
+TILE = 2.5
+MOST_TILES = 8
+"""A picture more than :data:`LONG` times longer than wide is looked at in tiles of about :data:`TILE` widths,
+at most so many."""
+
+
+class Line(NamedTuple):
+    """A line of text: what it says, its upright bounding box, and the mean probability of its letters."""
+
+    text: str
+    box: Box
+    confidence: float
+
+    def __repr__(self) -> str:
+        return f"<Line of {len(self.text)} characters, confidence {self.confidence:.2f}>"
+
+
+class Page(NamedTuple):
+    """What a picture says.
+
+    *blocks* are lines that belong together, in the order of reading; *unread* the boxes of text that could
+    not be read; *cut* says that there were more lines than are read, *late* that time ran out first.
+    """
+
+    blocks: tuple[tuple[Line, ...], ...] = ()
+    unread: tuple[Box, ...] = ()
+    cut: bool = False
+    late: bool = False
+
+    @property
+    def lines(self) -> list[Line]:
+        """All lines, in the order of reading."""
+        return [line for block in self.blocks for line in block]
+
+
+class _Read(NamedTuple):
+    box: TextBox
+    spelling: Spelling
+    place: Place
+
+
+class Finder(Protocol):
+    """Finds boxes of text in a picture, scaled to about *area* pixels."""
+
+    def find(self, pixels: U8, *, area: int = AREA) -> list[TextBox]: ...
+
+
+class Reader(Protocol):
+    """Reads one line from left to right."""
+
+    def read(self, crop: U8) -> Spelling: ...
+
+
+class TextReader:
+    """Reads text in pictures. *clock* is monotonic time in seconds, for the deadline alone; *finder* and
+    *reader* are the networks, loaded here unless given."""
+
+    def __init__(
+        self,
+        *,
+        threads: int = weights.THREADS,
+        clock: Callable[[], float] = monotonic,
+        finder: Finder | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        """Load both networks (about 30 MB on disk). Raises ConfigurationError."""
+        self._finder = finder or TextBoxFinder(threads=threads)
+        self._reader = reader or LineReader(threads=threads)
+        self._clock = clock
+
+    def read(self, pixels: U8) -> list[Line]:
+        """The lines of *pixels* [height, width, 3] RGB, in the order of reading."""
+        return self.page(pixels).lines
+
+    def page(self, pixels: U8, *, until: float | None = None) -> Page:
+        """The text of *pixels* [height, width, 3] RGB. Lines that are not reached before *until*, a time of
+        the clock, are left out."""
+        if self._late(until):
+            return Page(late=True)
+        found = sorted(self.boxes(pixels), key=lambda box: -max(box.width, box.height))
+        read: list[_Read] = []
+        turned = False
+        for box in found[:MOST_LINES]:
+            if self._late(until):
+                return _page(read, pixels, cut=len(found) > MOST_LINES, late=True)
+            entry, turned = self._line(pixels, box, turned)
+            read.append(entry)
+        return _page(read, pixels, cut=len(found) > MOST_LINES, late=False)
+
+    def boxes(self, pixels: U8) -> list[TextBox]:
+        """Boxes of text in *pixels*, looked for closer where letters are small."""
+        height, width = pixels.shape[:2]
+        found: list[TextBox] = []
+        for left, top, right, bottom in tiles(width, height):
+            tile = pixels[top:bottom, left:right]
+            boxes = self._finder.find(tile)
+            if _wants_closer_look(boxes, tile):
+                boxes = self._finder.find(tile, area=min(AREA * CLOSER, tile.shape[0] * tile.shape[1]))
+            shift = np.array([left, top], np.float32)
+            found += [box._replace(corners=box.corners + shift) for box in boxes]
+        return found
+
+    def _line(self, pixels: U8, box: TextBox, turned: bool) -> tuple[_Read, bool]:
+        """The line read, and whether it stood upside down. *turned*: the line before did; tried first."""
+        crop = cropped(pixels, box)
+        spelling = self._reader.read(_upright(crop, turned))
+        if spelling.confidence < READ:
+            other = self._reader.read(_upright(crop, not turned))
+            if other.confidence > spelling.confidence:
+                spelling, turned = other, not turned
+        return _Read(box, spelling, _place(box, turned)), turned and spelling.confidence >= READ
+
+    def _late(self, until: float | None) -> bool:
+        return until is not None and self._clock() >= until
+
+
+def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Left, top, right and bottom of the pieces in which such a picture is looked at: one, but for long
+    strips. Neighbours overlap by nothing: a line on the cut is read in two halves."""
+    short, long = sorted((width, height))
+    if long <= LONG * short:
+        return [(0, 0, width, height)]
+    count = min(MOST_TILES, round(long / (TILE * short)))
+    cuts = [round(long * number / count) for number in range(count + 1)]
+    pairs = list(pairwise(cuts))
+    if width > height:
+        return [(start, 0, end, height) for start, end in pairs]
+    return [(0, start, width, end) for start, end in pairs]
+
+
+def _wants_closer_look(boxes: Sequence[TextBox], tile: U8) -> bool:
+    height, width = tile.shape[:2]
+    scale = input_size(width, height)[0] / width
+    return scale < 0.8 and any(min(box.width, box.height) * scale < SMALL for box in boxes)
+
+
+def _upright(crop: U8, turned: bool) -> U8:
+    return np.ascontiguousarray(crop[::-1, ::-1]) if turned else crop
+
+
+def _place(box: TextBox, turned: bool) -> Place:
+    upright = box.height >= UPRIGHT * box.width
+    # A high crop was turned against the clock, so that its line ran from the top to the bottom.
+    along = box.corners[3] - box.corners[0] if upright else box.corners[1] - box.corners[0]
+    along = along / np.float32(max(float(np.linalg.norm(along)), 1e-6))
+    long, low = (box.height, box.width) if upright else (box.width, box.height)
+    return Place(box.corners.mean(axis=0), -along if turned else along, long, low)
+
+
+def _page(read: Sequence[_Read], pixels: U8, *, cut: bool, late: bool) -> Page:
+    height, width = pixels.shape[:2]
+    shown = [entry for entry in read if entry.spelling.confidence >= DOUBTFUL and entry.spelling.text.strip()]
+    unread = [_bounds(entry.box, width, height) for entry in read if is_unread(entry, height)]
+    ordered = blocks([entry.place for entry in shown])
+    found = [
+        tuple(
+            Line(entry.spelling.text.strip(), _bounds(entry.box, width, height), entry.spelling.confidence)
+            for entry in (shown[index] for index in block)
+        )
+        for block in ordered
+    ]
+    return Page(tuple(found), tuple(unread), cut, late)
+
+
+def is_unread(entry: _Read, rows: int) -> bool:
+    """Whether the box holds text, as far as can be told, that was not read. *rows*: height of the picture."""
+    letters = sum(not letter.isspace() for letter in entry.spelling.text)
+    dense = letters >= DENSITY * entry.place.length / max(entry.place.height, 1.0)
+    if entry.spelling.confidence >= READ and dense:
+        return False
+    return (
+        entry.box.probability >= CERTAIN
+        and entry.place.length >= SLENDER * entry.place.height
+        and entry.place.height <= SMALL_SHARE * rows
+    )
+
+
+def _bounds(box: TextBox, width: int, height: int) -> Box:
+    """The upright rectangle around *box*, in [0, 1]."""
+    scaled = np.clip(box.corners / np.array([width, height], np.float32), 0.0, 1.0)
+    left, top = scaled.min(axis=0).tolist()
+    right, bottom = scaled.max(axis=0).tolist()
+    return Box(round(left, 4), round(top, 4), round(right, 4), round(bottom, 4))
