@@ -1,13 +1,12 @@
 """The local text engine: a Detector in this process, without network.
 
-Two tiers: ``full`` (n-grams, lexicon and sentence encoder) and ``first`` (without the encoder, about ten
-times faster and of lower quality). Both give a score or a cause for every label that is asked for.
+Two tiers: the first (lexicon, n-grams, sentence encoder) reads every text, the second (a small transformer,
+English only) those about which the first is unsure. Every label that is asked for gets a score or a cause.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -19,19 +18,19 @@ from spotsafe.core.content import Part
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
-from spotsafe.detectors.text import lexicon, weights
+from spotsafe.detectors.text import attack_places, conversation, lexicon, second, weights
 from spotsafe.detectors.text.encoder import sentence_encoder
+from spotsafe.detectors.text.judging import Given, Judge, Judgement, Tier
 from spotsafe.detectors.text.labels import COLUMN
 from spotsafe.detectors.text.language import UNDETERMINED, language_identifier
-from spotsafe.detectors.text.lexicon import Hit, Lexicon
+from spotsafe.detectors.text.lexicon import Hit
 from spotsafe.detectors.text.pii import PiiFinding, find_pii
-from spotsafe.detectors.text.scoring import Reading, encoder_logits, read, scores
 
 F32 = NDArray[np.float32]
 
 ID = "local.text"
 PII = "privacy.pii_exposure"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raised whenever the same weights would score differently; part of the engine's version."""
 
 LONGEST = 200_000
@@ -41,36 +40,33 @@ DIGITS = 4
 """Scores are rounded, so that the order of a batch does not show in them."""
 
 
-class Tier(str, Enum):
-    """How much work a score is worth."""
-
-    FIRST = "first"
-    FULL = "full"
-
-
 class _Read(NamedTuple):
-    """One text part of one request on its way through the stages; *spoken*: its language where known and
-    those that the request states."""
+    """One text part of one request. *spoken*: its language where known and those that the request states;
+    *given*: how many texts it gave to the judge (three where a thread informs it)."""
 
     request: int
     part: Part
     language: str
     spoken: tuple[str, ...]
-    reading: Reading
+    given: tuple[Given, ...]
 
 
 class TextEngine:
     """Scores text parts; parts of other kinds are missing with cause ``modality``."""
 
     def __init__(self, folder: Path | None = None, *, tier: Tier = Tier.FULL) -> None:
-        """Reads the table of capabilities and the digest of the weights; the weights themselves are loaded at
-        the first detection, or by :meth:`warm`. Raises ConfigurationError where *folder* has none."""
+        """Reads the tables beside the weights; the weights themselves are loaded at the first detection, or
+        by :meth:`warm`. A *folder* without a second tier gives an engine of the first alone. Raises
+        ConfigurationError where *folder* has no weights."""
         self._folder = folder or weights.shipped()
         self._tier = tier
         self._id = ID if tier is Tier.FULL else f"{ID}.{tier.value}"
         self._statuses = weights.capabilities(self._folder)
-        self._version = f"{CODE_VERSION}-{weights.digest(self._folder)}"
-        self._models: tuple[weights.TextModels, Lexicon] | None = None
+        both = tier in (Tier.FULL, Tier.SECOND)
+        self._parameters = second.parameters(self._folder) if both else None
+        beyond = f"{second.version(self._folder)}-" if self._parameters is not None else ""
+        self._version = f"{CODE_VERSION}-{beyond}{weights.digest(self._folder)}"
+        self._judge: Judge | None = None
         self._loading = Lock()
 
     @property
@@ -82,46 +78,44 @@ class TextEngine:
         return self._version
 
     def capabilities(self) -> Capabilities:
-        """Label → language → calibration, from the table shipped beside the weights."""
-        return Capabilities(self._statuses)
+        """Label → language → calibration, from the table shipped beside the weights; the context field
+        ``thread`` informs some labels."""
+        return Capabilities(self._statuses, context_fields=(conversation.FIELD,))
 
     def warm(self) -> None:
         """Load everything now rather than at the first detection. Raises ConfigurationError."""
         self._loaded()
         language_identifier()
-        if self._tier is Tier.FULL:
+        if self._tier is not Tier.FIRST:
             sentence_encoder()
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. All windows of all requests share encoder passes. *timeout* is not enforced: a
         text of 2,000 characters takes tens of milliseconds, and a pass cannot be interrupted."""
-        models, terms = self._loaded()
-        read_parts = []
-        for index, request in enumerate(requests):
-            for part in request.content:
-                if part.kind == "text" and len(part.data) <= LONGEST:
-                    text = str(part.data)
-                    language = language_identifier().identify(text, request.content.languages)
-                    spoken = () if language == UNDETERMINED else (language,)
-                    stated = tuple(tag.split("-")[0].lower() for tag in request.content.languages)
-                    reading = read(text, models, terms, spoken)
-                    read_parts.append(_Read(index, part, language, (*spoken, *stated), reading))
-        heads: list[dict[int, F32] | None] = [None] * len(read_parts)
-        if self._tier is Tier.FULL:
-            heads = list(encoder_logits([entry.reading for entry in read_parts], models, sentence_encoder()))
+        judge = self._loaded()
+        parts = [
+            _given(index, part, request)
+            for index, request in enumerate(requests)
+            for part in request.content
+            if part.kind == "text" and len(part.data) <= LONGEST
+        ]
+        judged = iter(judge.judge([given for entry in parts for given in entry.given]))
         found: list[list[Signal | Missing]] = [[] for _ in requests]
-        for entry, head in zip(read_parts, heads, strict=True):
-            values = scores(entry.reading, head, models, entry.language)
-            found[entry.request] += self._part(entry, values, requests[entry.request].labels)
+        for entry in parts:
+            judgements = [next(judged) for _ in entry.given]
+            found[entry.request] += self._part(entry, judgements, judge, requests[entry.request].labels)
         for index, request in enumerate(requests):
             found[index] += _unreadable(request)
         return [_signals(entries, self._version) for entries in found]
 
-    def _part(self, entry: _Read, values: F32, labels: Sequence[str]) -> list[Signal | Missing]:
+    def _part(
+        self, entry: _Read, judgements: Sequence[Judgement], judge: Judge, labels: Sequence[str]
+    ) -> list[Signal | Missing]:
         found: list[Signal | Missing] = []
-        probabilities = values.tolist()
+        probabilities = _informed(judgements)
+        reading = judgements[0].reading
         hits: dict[str, list[Hit]] = {}
-        for hit in entry.reading.hits:
+        for hit in reading.hits:
             hits.setdefault(hit.label, []).append(hit)
         name, detector, version = entry.part.name, self._id, self._version
         for label in labels:
@@ -135,6 +129,8 @@ class TextEngine:
                 score, evidence = probabilities[COLUMN[label]], _spans(hits.get(label, ()))
                 if self._statuses[label].get(entry.language) is Calibration.LEXICON:
                     score = max((hit.weight for hit in hits.get(label, ())), default=0.0)
+                elif label == attack_places.LABEL and score >= attack_places.FROM:
+                    evidence = attack_places.places(reading, judge.models)
             severity = LABELS[label].severity
             found.append(Signal(label, round(score, DIGITS), name, severity, detector, version, evidence))
         return found
@@ -147,12 +143,48 @@ class TextEngine:
             return None
         return Cause.LANGUAGE
 
-    def _loaded(self) -> tuple[weights.TextModels, Lexicon]:
-        if self._models is None:
+    def _loaded(self) -> Judge:
+        if self._judge is None:
             with self._loading:
-                if self._models is None:
-                    self._models = (weights.load(self._folder), lexicon.load())
-        return self._models
+                if self._judge is None:
+                    beyond = self._parameters and second.load(self._folder, self._parameters)
+                    self._judge = Judge(weights.load(self._folder), lexicon.load(), beyond, self._tier)
+        return self._judge
+
+
+def _given(index: int, part: Part, request: DetectRequest) -> _Read:
+    """The texts to judge for one part: itself, and where a thread informs a label that is asked for, the
+    thread with it and the thread alone."""
+    text = str(part.data)
+    stated = tuple(tag.split("-")[0].lower() for tag in request.content.languages)
+    language = language_identifier().identify(text, request.content.languages)
+    spoken = () if language == UNDETERMINED else (language,)
+    texts: list[tuple[str, Sequence[str]]] = [(text, request.labels)]
+    before = conversation.earlier(request.context)
+    informed = [label for label in request.labels if label in conversation.LABELS]
+    if before and informed and text.strip():
+        texts += [(f"{before}\n{text}", informed), (before, informed)]
+    given = tuple(Given(text, language, spoken, _mask(labels)) for text, labels in texts)
+    return _Read(index, part, language, (*spoken, *stated), given)
+
+
+def _mask(labels: Sequence[str]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(COLUMN), dtype=bool)
+    mask[[COLUMN[label] for label in labels if label in COLUMN]] = True
+    return mask
+
+
+def _informed(judgements: Sequence[Judgement]) -> list[float]:
+    """Scores of the models' labels, with what the thread adds."""
+    alone: list[float] = judgements[0].scores.tolist()
+    if len(judgements) == 3:
+        _, together, before = judgements
+        for label in conversation.LABELS:
+            column = COLUMN[label]
+            alone[column] = conversation.informed(
+                alone[column], float(together.scores[column]), float(before.scores[column])
+            )
+    return alone
 
 
 def _personal(entry: _Read) -> tuple[float, tuple[Span, ...]]:

@@ -82,10 +82,37 @@ def encoder_logits(readings: Sequence[Reading], models: TextModels, encoder: Enc
     return [{index: next(rows) for index in found} for found in chosen]
 
 
+def first_logits(reading: Reading, heads: dict[int, F32] | None, models: TextModels, language: str) -> F32:
+    """Calibrated logits per window read [windows, labels]; *heads* None: of the first stage alone."""
+    together, calibration = _stacked(reading, heads, models, language)
+    return calibrated(together, calibration)
+
+
+def calibrated(logits: F32, calibration: F32) -> F32:
+    """*logits* [..., labels] with slope and offset of *calibration* [labels, 2]."""
+    slope, offset = calibration.T
+    result: F32 = slope * logits + offset
+    return result
+
+
 def scores(reading: Reading, heads: dict[int, F32] | None, models: TextModels, language: str) -> F32:
     """Calibrated probabilities [labels]; *heads* None: the first stage alone."""
     if not reading.normal.text.strip():
         return np.zeros(models.stack.shape[1], dtype=np.float32)
+    together, calibration = _stacked(reading, heads, models, language)
+    return sigmoid(calibrated(pooled(together), calibration))
+
+
+def sigmoid(logits: F32) -> F32:
+    """Probabilities of *logits*."""
+    result: F32 = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return result
+
+
+def _stacked(
+    reading: Reading, heads: dict[int, F32] | None, models: TextModels, language: str
+) -> tuple[F32, F32]:
+    """Weighted logits [windows, labels] of a tier, and its calibration for *language* [labels, 2]."""
     tier = FIRST if heads is None else WITH_ENCODER
     by_head, by_ngrams = models.stack[tier].T
     if heads is None:
@@ -94,6 +121,4 @@ def scores(reading: Reading, heads: dict[int, F32] | None, models: TextModels, l
         used = list(heads)
         together = by_head * np.stack([heads[index] for index in used]) + by_ngrams * reading.logits[used]
     place = models.languages.index(language) if language in models.languages else 0
-    slope, offset = models.calibration[tier, place].T
-    result: F32 = 1 / (1 + np.exp(-(slope * pooled(together) + offset)))
-    return result
+    return together, models.calibration[tier, place]

@@ -1,0 +1,104 @@
+"""The second tier: which texts it reads, and how its logits join those of the first.
+
+A label's score comes from the second tier exactly when the first tier's score for that label lies between the
+label's bounds (``second.json``), whatever other labels are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.detectors.text.labels import LABELS
+from spotsafe.detectors.text.scoring import Reading, calibrated, first_logits, sigmoid
+from spotsafe.detectors.text.transformer import Transformer
+from spotsafe.detectors.text.weights import TextModels
+from spotsafe.detectors.text.windows import pooled
+
+F32 = NDArray[np.float32]
+
+PARAMETERS = "second.json"
+FORMAT = 1
+
+LANGUAGE = "en"
+"""The language that the second tier was trained and measured on; it reads no other."""
+
+MOST_READ = 6
+"""Windows of one text that the second tier reads: those that the first finds most suspicious. The others keep
+the first tier's logits."""
+
+
+class Parameters(NamedTuple):
+    """*model*: the beginning of the model's SHA-256. *stack* [labels, 3]: weights of the logits of heads,
+    n-grams and transformer; *calibration* [labels, 2]: slope and offset of their sum; *bounds* [labels, 2]:
+    from which first-tier score to below which the second tier is asked."""
+
+    model: str
+    stack: F32
+    calibration: F32
+    bounds: F32
+
+
+def parameters(folder: Path) -> Parameters | None:
+    """What *folder* says of a second tier; None where it has none. Raises ConfigurationError."""
+    path = folder / PARAMETERS
+    if not path.exists():
+        return None
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        entries = [stored["labels"][label] for label in LABELS]
+        if stored["format"] != FORMAT:
+            raise ValueError("another format")
+        columns = [
+            np.array([entry[name] for entry in entries], dtype=np.float32)
+            for name in ("stack", "calibration", "bounds")
+        ]
+        if [column.shape for column in columns] != [(len(LABELS), width) for width in (3, 2, 2)]:
+            raise ValueError("sizes differ")
+        return Parameters(str(stored["model"]), *columns)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path}: no parameters that fit this version ({type(error).__name__}); reinstall spotsafe"
+        ) from None
+
+
+def version(folder: Path) -> str:
+    """First 8 hexadecimal digits of the SHA-256 of the parameters, which name the model's. Raises OSError."""
+    return hashlib.sha256((folder / PARAMETERS).read_bytes()).hexdigest()[:8]
+
+
+class SecondTier:
+    """The transformer with its parameters."""
+
+    def __init__(self, found: Parameters, network: Transformer) -> None:
+        self._parameters = found
+        self._network = network
+
+    def unsure(self, scores: F32) -> NDArray[np.bool_]:
+        """Labels whose first-tier *scores* [labels] the second tier is asked about."""
+        bounds = self._parameters.bounds
+        result: NDArray[np.bool_] = (scores >= bounds[:, 0]) & (scores < bounds[:, 1])
+        return result
+
+    def scores(self, reading: Reading, heads: dict[int, F32], models: TextModels, language: str) -> F32:
+        """Calibrated probabilities [labels] of both tiers together."""
+        first, used = first_logits(reading, heads, models, language), list(heads)
+        asked = sorted(np.argsort(-first.max(axis=1), kind="stable")[:MOST_READ].tolist())
+        found = self._network.logits([reading.window(used[place]) for place in asked])
+        by_head, by_ngrams, by_network = self._parameters.stack.T
+        for row, place in zip(found, asked, strict=True):
+            index = used[place]
+            together = by_head * heads[index] + by_ngrams * reading.logits[index] + by_network * row
+            first[place] = calibrated(together, self._parameters.calibration)
+        return sigmoid(pooled(first))
+
+
+def load(folder: Path, found: Parameters) -> SecondTier:
+    """The second tier of *folder*. Raises ConfigurationError as :class:`Transformer` does."""
+    return SecondTier(found, Transformer(folder, found.model))
