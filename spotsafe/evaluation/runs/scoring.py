@@ -41,6 +41,9 @@ class Pace(NamedTuple):
     timeout: float | None = None
 
 
+PACE = Pace()
+
+
 def score(
     detector: Detector,
     dataset: DataSet,
@@ -48,7 +51,7 @@ def score(
     *,
     labels: Sequence[str] | None = None,
     limit: int | None = None,
-    pace: Pace = Pace(),  # noqa: B008 - immutable
+    pace: Pace = PACE,
     progress: Progress | None = None,
     clock: Clock | None = None,
     pause: Callable[[float], None] = time.sleep,

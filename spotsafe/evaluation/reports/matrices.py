@@ -1,0 +1,144 @@
+"""The page's tables across labels: languages, functional tests, subgroups, confusion, spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from spotsafe.evaluation.reports import cells, plots
+from spotsafe.evaluation.reports.cells import RAW
+
+Document = Mapping[str, Any]
+
+
+def languages_section(document: Document) -> RAW:
+    """AUPRC per label and language; empty with fewer than two languages."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    rows_of: dict[str, int] = {}
+    for entry in document["labels"]:
+        for part in entry["slices"]:
+            if part["category"] == "language":
+                found.setdefault(entry["label"], {})[part["value"]] = part["figures"]["auprc"]
+                rows_of[part["value"]] = rows_of.get(part["value"], 0) + part["rows"]
+    if not found:
+        return ""
+    languages = sorted(rows_of, key=lambda name: -rows_of[name])
+    rows = [
+        cells.text_cell(label, "name mono") + "".join(_heat_cell(by.get(name)) for name in languages)
+        for label, by in found.items()
+    ]
+    lead = "AUPRC. A dash: not annotated; n/a: too few rows for a figure with an interval."
+    body = _matrix(["", *languages], rows)
+    return cells.section("languages", "Languages", lead, body)
+
+
+def _heat_cell(figure: Mapping[str, Any] | None) -> RAW:
+    if figure is None:
+        return '<td class="heat none">–</td>'
+    if figure["value"] is None:
+        why = escape(figure.get("refused") or "")
+        return f'<td class="heat none"><span class="refused" title="{why}">n/a</span></td>'
+    tip = (
+        f"{figure['low']:.3f} to {figure['high']:.3f}, {figure['n']:,} rows, {figure['positives']:,} positive"
+    )
+    return f'<td class="heat {cells.heat(figure["value"])}" title="{tip}">{figure["value"]:.2f}</td>'
+
+
+TURNED = 11
+"""Columns beyond which their heads stand upright."""
+
+
+def _matrix(heads: Sequence[str], rows: Sequence[RAW]) -> RAW:
+    style = "up turned" if len(heads) > TURNED else "up"
+    head = "".join(f'<th class="{style}"><span>{escape(name)}</span></th>' for name in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table class="heat"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        "</table></div>"
+    )
+
+
+def functional_section(found: Sequence[Mapping[str, Any]]) -> RAW:
+    """Functional tests: each functionality's share of right rows, hardest first."""
+    rows = [
+        cells.text_cell(entry["functionality"], "name")
+        + cells.text_cell(entry["label"], "mono")
+        + cells.text_cell(entry["expected"])
+        + cells.number_cell(entry["figure"]["n"])
+        + cells.raw_cell(plots.interval_plot(entry["figure"], chance=0.5))
+        + cells.figure_cell("accuracy", entry["figure"])
+        for entry in sorted(found, key=lambda entry: entry["figure"]["value"] or 0.0)
+    ]
+    heads = ("Functionality", "Label", "Expected", "#rows", "Right", "")
+    lead = "Each functionality is a way of writing that a detector must get right; hardest first."
+    return cells.section("functional", "Functional tests", lead, cells.table(heads, rows))
+
+
+def subgroups_section(found: Sequence[Mapping[str, Any]]) -> RAW:
+    """Subgroup AUC, BPSN and BNSP per identity, and the false-positive rate."""
+    rows = []
+    for entry in found:
+        rows.append(
+            cells.text_cell(entry["label"], "name mono")
+            + cells.text_cell(entry["group"], "name")
+            + cells.number_cell(entry["rows"])
+            + "".join(_bias_cell(entry["figures"][name]) for name in SUBGROUP)
+            + (
+                cells.figure_cell("fpr", entry["figures"]["fpr"])
+                if "fpr" in entry["figures"]
+                else "<td></td>"
+            )
+        )
+    heads = ("Label", "Group", "#rows", *SUBGROUP.values(), "#False positives")
+    lead = (
+        "Subgroup: ranking among rows that mention the group. BPSN: clean rows that mention it against "
+        "positive ones that do not (low: mentions alone raise scores). BNSP: the other way round."
+    )
+    return cells.section("subgroups", "Identity subgroups", lead, cells.table(heads, rows, style="heat"))
+
+
+SUBGROUP = {"subgroup_auc": "Subgroup", "bpsn_auc": "BPSN", "bnsp_auc": "BNSP"}
+
+
+def _bias_cell(figure: Mapping[str, Any]) -> RAW:
+    if figure["value"] is None:
+        why = escape(figure.get("refused") or "")
+        return f'<td class="heat none"><span class="refused" title="{why}">n/a</span></td>'
+    tip = f"{figure['low']:.3f} to {figure['high']:.3f}, {figure['n']:,} rows"
+    style = cells.heat(figure["value"], 0.5, 1.0)
+    return f'<td class="heat {style}" title="{tip}">{figure["value"]:.3f}</td>'
+
+
+def confusion_section(found: Mapping[str, Any]) -> RAW:
+    """What is flagged where each label is right."""
+    rows = []
+    for entry in found["rows"]:
+        cells_of = "".join(_share_cell(share) for share in entry["flagged"])
+        rows.append(
+            cells.text_cell(entry["label"], "name mono") + cells.number_cell(entry["rows"]) + cells_of
+        )
+    heads = ["right: down, flagged: across", "rows", *found["columns"]]
+    lead = "Of the rows for which a label is right, the percentage in which each label is flagged."
+    return cells.section("confusion", "Confusion by taxonomy", lead, _matrix(heads, rows))
+
+
+def _share_cell(share: float | None) -> RAW:
+    if share is None:
+        return '<td class="heat none">–</td>'
+    word = cells.figure_words("flagged", share).removesuffix("%")
+    return f'<td class="heat {cells.heat(share)}">{word}</td>'
+
+
+def spans_section(found: Sequence[Mapping[str, Any]]) -> RAW:
+    """How well places in the text were found."""
+    names = ("precision", "recall", "f1")
+    rows = [
+        cells.text_cell(entry["label"], "name mono")
+        + cells.text_cell(entry["counting"])
+        + cells.number_cell(entry["rows"])
+        + "".join(cells.figure_cell(name, entry["figures"][name]) for name in names)
+        for entry in found
+    ]
+    heads = ("Label", "Counted", "#rows", "#Precision", "#Recall", "#F1")
+    return cells.section("spans", "Places in the text", "", cells.table(heads, rows))
