@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,9 +93,24 @@ class Material(NamedTuple):
 def collect(folder: Path, sources: Sequence[Source], teacher: Scorer, progress: Progress) -> Material:
     """All English rows of *sources* and own lines. Raises ConfigurationError as the sources do."""
     wide = [source._replace(cap=CAPS.get(source.name, source.cap)) for source in sources]
-    rows = [row for row in (*load(folder, wide), *contrast.load()) if row.language == LANGUAGE]
+    own = (*contrast.load(), *pairs())
+    rows = [row for row in (*load(folder, wide), *own) if row.language == LANGUAGE]
     texts = [normalise(row.text).text for row in progress.over(rows, "normalise")]
     return Material(rows, texts, arrays(rows, 0.0), filled(rows, teacher, progress))
+
+
+def pairs() -> list[Row]:
+    """Own lines that only the second tier learns from, in the format of
+    :mod:`~spotsafe.learning.text.contrast`."""
+    path = resources.files(__package__).joinpath("contrast", "pairs_en.txt")
+    return [_open(row) for row in contrast.parse(path.read_text("utf-8"), "pairs_en.txt", {})]
+
+
+def _open(row: Row) -> Row:
+    """*row* without a word on sexism where a template against groups was filled with women."""
+    if row.targets["hate.speech"] < 0.5 or re.search(r"\b(?:women|woman|lesbians?)\b", row.text) is None:
+        return row
+    return row._replace(targets={k: v for k, v in row.targets.items() if k != "hate.against_women"})
 
 
 def filled(rows: Sequence[Row], teacher: Scorer, progress: Progress) -> Targets:
