@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from spotsafe.client.aside import heard, order
+from spotsafe.client.gather import require_nouns
 from spotsafe.client.holds import hold_terms, queued_hold
-from spotsafe.client.plans import Circumstances, Plan, Result, ask, course, judge, memo_key, nothing_known
+from spotsafe.client.jobs import is_later
+from spotsafe.client.plans import (
+    Circumstances,
+    Plan,
+    Result,
+    ask,
+    concluded,
+    course,
+    judge,
+    memo_key,
+    nothing_known,
+    unhurried,
+)
 from spotsafe.client.runtime import Miss, Runtime
-from spotsafe.core.content import LATER_KINDS, Content, LoneText
+from spotsafe.core.content import Content, LoneText
 from spotsafe.core.decision import Decision, Disposition, Status, Verdict
-from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Clock
 from spotsafe.core.signals import Signals
@@ -159,7 +172,7 @@ class Checks:
     ) -> Decision:
         """The decision on *content* under *policy*. Raises nothing that a detector or the network does;
         ConfigurationError for content that is not what it says it is."""
-        _require_nouns(policy, content)
+        require_nouns(policy, content)
         decision = self.hit(policy, content, item, actor, context)
         return self.checked(policy, content, (item, actor, context)) if decision is None else decision
 
@@ -173,7 +186,7 @@ class Checks:
         context: Mapping[str, object] | None = None,
     ) -> Decision:
         """As :meth:`check_content`; a hit never yields to the loop."""
-        _require_nouns(policy, content)
+        require_nouns(policy, content)
         decision = self.hit(policy, content, item, actor, context)
         return await self.achecked(policy, content, (item, actor, context)) if decision is None else decision
 
@@ -219,7 +232,8 @@ class Checks:
             nothing = Outcome(Signals(), Status.CHECKED)
             return self._decided(plan, content, what, Result(policy.clear[Status.CHECKED], nothing, content))
         stopped = any(switch.stops_surface(policy.name, what.now) for switch in what.kill)
-        later = policy.deadline is None or any(part.kind in LATER_KINDS for part in content)
+        media = is_later(content)
+        later = policy.deadline is None or media
         if not (later or stopped or plan.shadowed) or self._is_cached(plan, content, what):
             return None
         unseen = stopped or plan.shadowed
@@ -227,8 +241,11 @@ class Checks:
         decision = Decision(policy.name, verdict, nothing_known(policy).signals, content, self._mint)
         decision.queued = True
         decision.kill_switch = what.switched
-        job = partial(self._later, plan, content, what, decision if unseen else None)
-        accepted = self._runtime.background.submit(job) is not None
+        if media and not unseen:
+            accepted = order(self._runtime, plan, content, what, decision.id)
+        else:
+            job = partial(self._later, plan, content, what, decision if unseen else None)
+            accepted = self._runtime.background.submit(job) is not None
         self._runtime.set_aside(plan, decision)
         if not (unseen and accepted):
             self._record(decision, plan, content, what.started, what.who)
@@ -242,8 +259,12 @@ class Checks:
         """The check in the background: its signals go to the cache; in shadow its decision is recorded
         under the id that the request was given."""
         started = self._clock.monotonic()
-        deadline = Deadline(BACKGROUND, self._clock.monotonic)
-        result = drive(course(plan, content, deadline, what, None), self._runtime.rungs.climb)
+        climb = self._runtime.rungs.climb
+        steps = unhurried(plan, content, what, BACKGROUND, self._clock.monotonic)
+        if shown is not None and is_later(content):
+            result = concluded(steps, heard(self._runtime, plan, content, what, shown.id), climb)
+        else:
+            result = drive(steps, climb)
         if shown is None:
             return
         known = shown.id
@@ -322,19 +343,6 @@ class Checks:
         item, actor, context = who
         raw = (decision, policy, at, seconds * 1000, actor, item, content, context, trace_id, hold)
         put(raw, size, hold is not None)
-
-
-def _require_nouns(policy: object, content: object) -> None:
-    """ConfigurationError where a name or a bare text was passed for a policy or a content."""
-    if isinstance(policy, str):
-        raise ConfigurationError(
-            f"check_content takes a policy, not a name: pass client.policy({policy!r}), or use client.check"
-        )
-    if not isinstance(content, Content):
-        raise ConfigurationError(
-            f"check_content takes a spotsafe Content, not a {type(content).__name__}: "
-            "use client.check(surface, body=…), or Content([Text(…)])"
-        )
 
 
 def _size(content: Content) -> int:

@@ -72,3 +72,16 @@ def _part(surface: str, name: str, value: object, spec: PartSpec | None) -> Part
     raise ConfigurationError(
         f"{surface}: content {name!r} is {type(value).__name__}; pass str, bytes, a part, or a list of these"
     )
+
+
+def require_nouns(policy: object, content: object) -> None:
+    """ConfigurationError where a name or a bare text was passed for a policy or a content."""
+    if isinstance(policy, str):
+        raise ConfigurationError(
+            f"check_content takes a policy, not a name: pass client.policy({policy!r}), or use client.check"
+        )
+    if not isinstance(content, Content):
+        raise ConfigurationError(
+            f"check_content takes a spotsafe Content, not a {type(content).__name__}: "
+            "use client.check(surface, body=…), or Content([Text(…)])"
+        )

@@ -193,8 +193,8 @@ class Exchange:
             )
             if len(self._targets) < 16:
                 self._targets[path] = target
-        headers = [(b"host", self._url.netloc), *self._headers, (b"content-length", str(len(body)).encode())]
-        headers += [(name.encode(), value.encode()) for name, value in (extra or {}).items()]
+        headers = [(b"host", self._url.netloc), (b"content-length", str(len(body)).encode())]
+        headers += self._with(extra)
         return httpcore.Request(
             method, target, headers=headers, content=body,
             # Of these times only the pool's counts, and only in the calling thread: everything else is
@@ -205,10 +205,19 @@ class Exchange:
     def _httpx(
         self, method: str, path: str, body: bytes, timeout: float, extra: Mapping[str, str] | None
     ) -> httpx.Request:
-        headers = [*self._headers, *((n.encode(), v.encode()) for n, v in (extra or {}).items())]
         times = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
         url = self._url.join(path.lstrip("/"))
-        return httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": times})
+        return httpx.Request(
+            method, url, headers=self._with(extra), content=body, extensions={"timeout": times}
+        )
+
+    def _with(self, extra: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
+        """The headers of every request and *extra*, which wins where both name one."""
+        if not extra:
+            return self._headers
+        given = [(name.lower().encode(), value.encode()) for name, value in extra.items()]
+        names = {name for name, _ in given}
+        return [*(header for header in self._headers if header[0] not in names), *given]
 
     def _pool(self) -> httpcore.ConnectionPool:
         if self._sync is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from spotsafe.client.question import Question
 from spotsafe.client.sources import Source
-from spotsafe.core.content import Content, LoneText, encoded
+from spotsafe.core.content import LATER_KINDS, Content, LoneText, encoded
 from spotsafe.core.decision import Disposition, Effect, Status, Verdict
 from spotsafe.core.errors import Failure
 from spotsafe.core.ids import bucket
@@ -121,11 +121,41 @@ def course(
     if not verdict.edits or Effect.REDACT not in verdict.effects:
         return Result(verdict, outcome, content)
     edited = apply_edits(content, verdict.edits)
-    second = yield ask(plan, edited, deadline.again(), what.context, headers)
+    second = yield ask(plan, _altered(edited), deadline.again(), what.context, headers)
     if outcome.origin is Status.CHECKED and second.origin is Status.CACHED:
         # What is new was checked now; that its masked form was seen before makes nothing worse.
         second = second._replace(origin=Status.CHECKED)
     return Result(join(verdict, judge(plan.policy, second, what, redacted=True)), outcome, edited)
+
+
+def _altered(edited: Content) -> Content:
+    """What of *edited* content is worth a second look: sound and video, which no edit changes, are not sent
+    and heard again within a request."""
+    kept = [part for part in edited if part.kind not in LATER_KINDS]
+    return edited if len(kept) == len(edited) else Content(kept, edited.languages)
+
+
+def unhurried(
+    plan: Plan, content: Content, what: Circumstances, seconds: float, monotonic: Callable[[], float]
+) -> Generator[Question, Outcome, Result]:
+    """The course of a check that no request waits for."""
+    return course(plan, content, Deadline(seconds, monotonic), what, None)
+
+
+def concluded(
+    steps: Generator[Question, Outcome, Result], first: Outcome, climb: Callable[[Question], Outcome]
+) -> Result:
+    """The end of the course *steps*, whose *first* outcome is known already; *climb* answers what it asks
+    besides."""
+    next(steps)
+    outcome = first
+    while True:
+        try:
+            question = steps.send(outcome)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        outcome = climb(question)
 
 
 def ask(

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+from spotsafe.client.aside import order
+from spotsafe.client.checks import Who
 from spotsafe.client.gather import gather
 from spotsafe.client.holding import mismatch
 from spotsafe.client.holds import expiry_of, receipt_for
-from spotsafe.client.plans import course
+from spotsafe.client.jobs import is_later, outcome_of
+from spotsafe.client.plans import concluded, judge, nothing_known, unhurried
 from spotsafe.client.starting import Starting
-from spotsafe.core.content import Content
+from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Decision, Disposition, Verdict
 from spotsafe.core.errors import ConfigurationError, SurfaceBlocked, SurfaceHeld
 from spotsafe.core.receipts import HoldReason, HoldState, HoldVerdict, Receipt
-from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import drive
+from spotsafe.guard.steps import Outcome
 from spotsafe.policy.surface import SurfacePolicy
 
 POLL = 1.0
 """Seconds between two questions after a hold that the caller waits for."""
+
+CHECKED_NOTE = "checked"
+"""The note of a verdict that no person gave: the check that the content was held for is over."""
 
 UNHURRIED = 2.0
 """Seconds at least for the detection behind a released hold: nobody's request waits for it."""
@@ -53,15 +59,44 @@ class Resuming(Starting):
         seconds to wait for a decision. What cannot be found out is pending."""
         receipt = self.receipt(receipt)
         policy = self.policy(receipt.surface)
-        if self._holding is None:
-            return HoldVerdict(HoldState.PENDING)
         end = self._clock.monotonic() + wait
         while True:
-            said = self._holding.verdict(receipt, policy.hold.on_expiry)
+            said = self._said(receipt, policy)
+            if said.state is HoldState.PENDING:
+                said = self._heard_of(receipt, policy) or said
             left = end - self._clock.monotonic()
             if said.state is not HoldState.PENDING or left <= 0:
                 return said
             self._runtime.workers.pause(min(POLL, left))
+
+    def _said(self, receipt: Receipt, policy: SurfacePolicy) -> HoldVerdict:
+        """What people and the clock say of a hold."""
+        if self._holding is None:
+            return HoldVerdict(HoldState.PENDING)
+        return self._holding.verdict(receipt, policy.hold.on_expiry)
+
+    def _heard_of(self, receipt: Receipt, policy: SurfacePolicy) -> HoldVerdict | None:
+        """The verdict where the hold was for a check that is over by now; None where there is none yet, or
+        where what was found is for a person to decide. Rules that read context find it missing here;
+        :meth:`resume` is given it."""
+        outcome = self._job(receipt, policy)
+        if outcome is None:
+            return None
+        what = self._circumstances(policy, self._clock.monotonic(), (None, None, None))
+        disposition = judge(policy, outcome, what).disposition
+        if disposition is Disposition.HOLD:
+            return None
+        state = HoldState.REJECTED if disposition is Disposition.BLOCK else HoldState.RELEASED
+        return HoldVerdict(state, None, CHECKED_NOTE)
+
+    def _job(self, receipt: Receipt, policy: SurfacePolicy) -> Outcome | None:
+        """What the job behind *receipt* found; None where there is none, or it is not over."""
+        kinds = {part.kind for part in policy.content.values()}
+        if receipt.reason is not HoldReason.OUTAGE or (kinds and kinds.isdisjoint(LATER_KINDS)):
+            return None
+        primary = self._planned(policy).primary
+        report = None if primary is None or primary.jobs is None else primary.jobs.report(receipt.decision_id)
+        return None if report is None else outcome_of(report, policy.labels)
 
     def resume(
         self,
@@ -83,7 +118,7 @@ class Resuming(Starting):
         receipt = self.receipt(receipt)
         policy = self.policy(receipt.surface)
         given = self._given(receipt, policy, content)
-        said = self.verdict(receipt)
+        said = self._said(receipt, policy)
         if said.state is HoldState.RELEASED:
             return self._released(receipt, policy, given, (item, actor, context))
         if said.state is HoldState.EXPIRED and policy.hold.on_expiry == "release":
@@ -94,10 +129,27 @@ class Resuming(Starting):
             raise SurfaceBlocked(policy.name, receipt.decision_id)
         if receipt.reason is HoldReason.POLICY:
             raise SurfaceHeld(policy.name, receipt.decision_id, receipt)
-        decision = self.check_content(policy, given, item=item, actor=actor, context=context)
+        if is_later(given):
+            decision = self._after_job(receipt, policy, given, (item, actor, context))
+        else:
+            decision = self.check_content(policy, given, item=item, actor=actor, context=context)
         if decision.disposition >= Disposition.HOLD:
             self._stopped(decision, policy, item)
         return decision
+
+    def _after_job(self, receipt: Receipt, policy: SurfacePolicy, content: Content, who: Who) -> Decision:
+        """The decision by what the job of *receipt* found. Raises SurfaceHeld with the same receipt while it
+        is under way; a job that got lost is ordered again."""
+        plan = self._planned(policy)
+        what = self._circumstances(policy, self._clock.monotonic(), who)
+        outcome = self._job(receipt, policy)
+        if outcome is None:
+            # An order that is known already changes nothing; one whose bytes never arrived gets them now.
+            order(self._runtime, plan, content, what, receipt.decision_id)
+            raise SurfaceHeld(policy.name, receipt.decision_id, receipt)
+        steps = unhurried(plan, content, what, UNHURRIED, self._clock.monotonic)
+        result = concluded(steps, outcome, self._runtime.rungs.climb)
+        return self._decided(plan, content, what, result)
 
     def _given(self, receipt: Receipt, policy: SurfacePolicy, values: Mapping[str, object]) -> Content:
         if self._holding is None:
@@ -119,13 +171,18 @@ class Resuming(Starting):
         receipt: Receipt,
         policy: SurfacePolicy,
         content: Content,
-        who: tuple[str | None, str | None, Mapping[str, object] | None],
+        who: Who,
     ) -> Decision:
         """What a person released goes through under its old id; only its effects are worked out again."""
         plan = self._planned(policy)
         what = self._circumstances(policy, self._clock.monotonic(), who)
-        deadline = Deadline(max(policy.deadline or 0.0, UNHURRIED), self._clock.monotonic)
-        result = drive(course(plan, content, deadline, what, None), self._runtime.rungs.climb)
+        seconds = max(policy.deadline or 0.0, UNHURRIED)
+        steps = unhurried(plan, content, what, seconds, self._clock.monotonic)
+        climb = self._runtime.rungs.climb
+        if is_later(content):
+            result = concluded(steps, self._job(receipt, policy) or nothing_known(policy), climb)
+        else:
+            result = drive(steps, climb)
         found = result.verdict
         verdict = Verdict(
             found.disposition if found.disposition < Disposition.HOLD else Disposition.ALLOW,

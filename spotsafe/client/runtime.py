@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from spotsafe.client.cache import SignalCache, slot_of
+from spotsafe.client.jobs import Sending
 from spotsafe.client.plans import Plan, Result
 from spotsafe.client.reporting import Reporting
 from spotsafe.client.rungs import Rungs
@@ -71,6 +72,7 @@ class Runtime:
         self._lock = Lock()
         self.workers = Workers("spotsafe", WORKERS, WAITING, faults)
         self.background = Workers("spotsafe-background", BACKGROUND_WORKERS, BACKGROUND_WAITING, faults)
+        self.sending = Sending(self.background)
         self.rungs = Rungs(
             self.cache, self.workers, monotonic=clock.monotonic, jitter=random.random, faults=faults
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 from spotsafe.client.http import Exchange
+from spotsafe.client.jobs import LocalJobs, RemoteJobs
 from spotsafe.client.options import Options
 from spotsafe.client.remote import ServiceDetector
 from spotsafe.client.sources import Source, local_engine, optional_engine
 from spotsafe.core.errors import ConfigurationError
+from spotsafe.core.faults import FaultCounter
 from spotsafe.core.seams import Detector
 from spotsafe.guard.retry import Gate
 from spotsafe.policy.surface import PolicySet, SurfacePolicy
@@ -40,13 +42,21 @@ class Equipment:
         for source in (self.primary, self.fallback, self.local):
             if source is not None and source.gate is not None:
                 source.gate = Gate()
+            if source is not None and isinstance(source.jobs, LocalJobs):
+                source.jobs.after_fork()
 
 
-def equip(options: Options, exchange: Exchange | None) -> Equipment:
+def equip(options: Options, exchange: Exchange | None, faults: FaultCounter) -> Equipment:
     """Resolve the detectors that *options* name. Raises ConfigurationError, with an install hint where
     a detector is not installed."""
     primary = _primary(options, exchange)
     fallback = _fallback(options, primary)
+    for source in (primary, fallback):
+        if source is not None:
+            if source.remote and exchange is not None:
+                source.jobs = RemoteJobs(exchange, faults)
+            else:
+                source.jobs = LocalJobs(source.detector, faults)
     local = next((source for source in (primary, fallback) if source is not None and source.inline), None)
     return Equipment(primary, fallback, local)
 

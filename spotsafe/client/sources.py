@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 
+from spotsafe.client.jobs import Jobs
 from spotsafe.client.remote import ServiceDetector
 from spotsafe.core.errors import ConfigurationError, SpotsafeError, missing_extra
 from spotsafe.core.labels import LABELS
@@ -29,12 +30,12 @@ class Source:
     not to give, by its capabilities or by what its answers said: while it is down they are still
     ``unsupported`` rather than failed, so that an outage does not hold everything for their sake; they are
     what the version *reach_of* does not give, and *learnt* is called when they change. *ready* is False
-    while the detector has models still to load.
+    while the detector has models still to load; *jobs* is the way for what is checked after the request.
     """
 
     __slots__ = (
-        "_declared", "_version", "beyond", "detector", "fields", "gate", "inline", "learnt", "reach_of",
-        "ready", "space",
+        "_declared", "_version", "beyond", "detector", "fields", "gate", "inline", "jobs", "learnt",
+        "reach_of", "ready", "space",
     )  # fmt: skip
 
     def __init__(self, detector: Detector, *, inline: bool, gate: Gate | None) -> None:
@@ -47,6 +48,7 @@ class Source:
         self.beyond = self._declared = frozenset(set(LABELS) - given)
         self.reach_of = detector.version
         self.learnt: Callable[[], object] | None = None
+        self.jobs: Jobs | None = None
         self.ready = not callable(getattr(detector, "warm", None))
         self._version = detector.version
         self.space = namespace(detector.id, self._version)

@@ -146,7 +146,7 @@ class Starting(Checks):
         policies = load(options.manifests, waivers=options.waivers, now=now) if given else builtin()
         for warning in policies.warnings:
             _log.warning("%s", warning)
-        equipment = equip(options, self._exchange)
+        equipment = equip(options, self._exchange, self._faults)
         checked_privacy(policies, equipment)
         self._learn_reach(equipment.primary, asking=asking)
         warn_unsupported(policies, equipment)

@@ -26,6 +26,7 @@ from spotsafe.core.records import EVENTS_PER_REQUEST
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
 from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, decode_detect, encode_answer
+from spotsafe.testing.fake_jobs import FakeJobs
 from spotsafe.testing.faults import FAULTS, Connection, Fault
 
 __all__ = ["FakeService", "Fault"]
@@ -45,7 +46,8 @@ class Said(NamedTuple):
 
 class FakeService:
     """The server. ``requests`` are the bodies of ``/v1/detect`` in order, ``events`` the accepted events
-    by id, ``holds`` what ``/v1/holds`` answers; ``engine`` is the version it announces.
+    by id, ``holds`` what ``/v1/holds`` answers, ``jobs`` what was ordered to be checked later; ``engine`` is
+    the version it announces.
 
     Without a script every label scores *default*. Content that arrives is kept in ``requests``: it is a
     test double, never run it on content of people.
@@ -59,6 +61,7 @@ class FakeService:
         self.headers: list[dict[str, str]] = []
         self.events: dict[str, dict[str, Any]] = {}
         self.holds: dict[str, dict[str, Any]] = {}
+        self.jobs = FakeJobs(self.signals)
         self.connections = 0
         self.stopping = threading.Event()
         self.arrived = threading.Semaphore(0)
@@ -74,7 +77,8 @@ class FakeService:
     def say(
         self, label: str, score: float, *, containing: str = "", evidence: Sequence[Evidence] = ()
     ) -> FakeService:
-        """From now on *label* has *score* where a text contains *containing*; the last word counts."""
+        """From now on *label* has *score* where a part contains *containing* (media: these characters as
+        Latin-1); the last word counts."""
         if label not in LABELS:
             raise ValueError(f"{label} is not in the taxonomy")
         self._said.append(Said(label, score, containing, tuple(evidence)))
@@ -155,7 +159,8 @@ class FakeService:
         score = self.default
         evidence: tuple[Evidence, ...] = ()
         for said in self._said:
-            if said.label == label and (isinstance(part.data, str) and said.containing in part.data):
+            data = part.data if isinstance(part.data, str) else part.data.decode("latin-1")
+            if said.label == label and said.containing in data:
                 score, evidence = said.score, said.evidence
         return Signal(label, score, part.name, LABELS[label].severity, "fake", self.engine, evidence)
 
@@ -233,6 +238,8 @@ class _Handler(BaseHTTPRequestHandler):
             route = self._events
         elif self.path.startswith("/v1/holds/"):
             route = self._decide
+        elif self.path == "/v1/jobs":
+            route = self._order
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError):
@@ -243,8 +250,26 @@ class _Handler(BaseHTTPRequestHandler):
             return
         route(body)
 
+    def do_PUT(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if not self._allowed():
+            return
+        job_id, _, position = self.path.removeprefix("/v1/jobs/").partition("/parts/")
+        if self.service.jobs.receive(job_id, position, raw):
+            self.send_response(204)
+            self.end_headers()
+        else:
+            self._problem(404, "not-found", "There is nothing here")
+
     def do_GET(self) -> None:
         if not self._allowed():
+            return
+        if self.path.startswith("/v1/jobs/"):
+            report = self.service.jobs.report(self.path.removeprefix("/v1/jobs/"))
+            if report is None:
+                self._problem(404, "not-found", "There is nothing here")
+            else:
+                self._json(200, report)
             return
         if self.path.startswith("/v1/holds/"):
             hold = self.service.holds.get(self.path.removeprefix("/v1/holds/"))
@@ -281,6 +306,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         connection = Connection(self.wfile, self.connection, self.service.stopping, PATIENCE)
         self.close_connection = not FAULTS[fault.kind](fault, answer, connection)
+
+    def _order(self, body: Any) -> None:
+        try:
+            status, answer = self.service.jobs.order(body)
+        except WireError as error:
+            self._invalid(error)
+            return
+        self._json(status, answer)
 
     def _events(self, body: Any) -> None:
         events = body.get("events") if isinstance(body, dict) else None
