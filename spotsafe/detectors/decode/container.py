@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from spotsafe.core.errors import missing_extra
 from spotsafe.detectors.decode import sniff
@@ -54,9 +54,8 @@ def opened(data: bytes, limits: Limits) -> Iterator[InputContainer]:
     av.logging.set_level(None)  # FFmpeg's messages quote the file
     reason = Reason.UNREADABLE
     try:
-        with av.open(
-            io.BytesIO(data), format=name, options=_options(name, limits), io_open=_refuse
-        ) as container:
+        options = _options(name, limits)
+        with av.open(io.BytesIO(data), "r", format=name, options=options, io_open=_refuse) as container:
             if len(container.streams) > limits.nesting:
                 raise DecodeError(Reason.NESTING, limits)
             yield container

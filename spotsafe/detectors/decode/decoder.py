@@ -37,7 +37,9 @@ _WORDS = {
     Reason.MEMORY: (
         "decoding needs more than {limits.memory} bytes of memory", "scale it down, or raise Limits.memory",
     ),
-    Reason.CRASH: ("the decoding process ended while it read the file", "save it anew with another program"),
+    Reason.CRASH: (
+        "the decoding process ended before it had read the file", "save it anew with another program",
+    ),
 }  # fmt: skip
 
 _FAILURES = {Reason.WALL: Failure.TIMEOUT, Reason.CRASH: Failure.INTERNAL}

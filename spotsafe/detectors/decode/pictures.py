@@ -33,9 +33,9 @@ U8 = NDArray[np.uint8]
 
 BROKEN = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
-    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+    SyntaxError, TypeError, ValueError, Warning, struct.error, zlib.error,
 )  # fmt: skip
-"""What Pillow's plug-ins, written in Python, raise at damaged files."""
+"""What Pillow's plug-ins, written in Python, raise at damaged files; warnings where they are made errors."""
 
 _CLASSES = {
     "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -50,7 +50,7 @@ _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANS
 """EXIF orientation → Pillow's name of the turn that makes the picture upright."""
 
 _SIDEWAYS = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
-_ORIENTATION = 0x0112
+_ORIENTATION, _SHORT = 0x0112, 3
 _AREAS = 8
 """All frames of an animation together may have so many times the pixels of the largest still."""
 
@@ -183,8 +183,25 @@ def _colour_table(data: bytes, flags: int) -> int:
 
 
 def _turn(image: ImageFile) -> str | None:
-    """How to make it upright; a damaged EXIF block is no orientation, as in browsers."""
+    """Pillow's name of the turn that makes it upright, or None."""
+    exif = image.info.get("exif")
+    return _TURNS.get(orientation(exif)) if isinstance(exif, bytes) else None
+
+
+def orientation(exif: bytes) -> int:
+    """The EXIF orientation, 1 to 8; 1 where the block is damaged or silent. Read here and not by Pillow, which
+    reads all of it, and warns and logs with its contents. Layout: TIFF 6.0, section 2."""
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return 1
     try:
-        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except BROKEN:
-        return None
+        (offset,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, offset)
+        for entry in range(offset + 2, offset + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{order}HH", block, entry)
+            if tag == _ORIENTATION and kind == _SHORT:
+                return int(struct.unpack_from(f"{order}H", block, entry + 8)[0])
+    except struct.error:
+        pass
+    return 1

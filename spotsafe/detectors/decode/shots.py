@@ -9,7 +9,8 @@ differs least from its neighbour is dropped, so that what remains covers the mos
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +74,15 @@ def change(thumbnail: U8, before: U8) -> Change:
     if thumbnail.shape != before.shape:
         return NEW
     apart = np.abs(thumbnail.astype(np.int16) - before)
-    blocks = apart.reshape(ROWS // BLOCK, BLOCK, COLUMNS // BLOCK, BLOCK, -1).mean(axis=(1, 3))
+    blocks = _added(apart, BLOCK) / np.float32(BLOCK * BLOCK)
     return Change(float(blocks.mean(axis=(0, 1)).max()) / SHOT, float(blocks.max()) / CAPTION)
+
+
+def _added(cells: NDArray[Any], by: int) -> NDArray[Any]:
+    """Sums of *by* times *by* neighbours: adding slices is much faster than a sum over short axes."""
+    rows = sum(cells[start::by] for start in range(1, by)) + cells[::by]
+    added: NDArray[Any] = sum(rows[:, start::by] for start in range(1, by)) + rows[:, ::by]
+    return added
 
 
 class KeyFrames:
@@ -115,12 +123,14 @@ class KeyFrames:
 
 def shrunk(plane: U8) -> U8:
     """``uint8[ROWS, COLUMNS]`` of a plane ``[height, width]`` of any size."""
-    rows, columns = (_middles(count, size) for count, size in zip((ROWS, COLUMNS), plane.shape, strict=True))
-    cells = plane[np.ix_(rows, columns)].reshape(ROWS, FINER, COLUMNS, FINER)
-    mean: U8 = cells.mean(axis=(1, 3), dtype=np.float32).astype(np.uint8)
-    return mean
+    rows, columns = _middles(ROWS, plane.shape[0]), _middles(COLUMNS, plane.shape[1])
+    samples = plane[rows][:, columns].astype(np.uint16)
+    return (_added(samples, FINER) // (FINER * FINER)).astype(np.uint8)
 
 
+@lru_cache(maxsize=64)
 def _middles(count: int, size: int) -> NDArray[np.intp]:
+    """The middles of *count* cells' samples along *size* pixels."""
     samples = count * FINER
-    return (np.arange(samples) * 2 + 1) * size // (2 * samples)
+    middles: NDArray[np.intp] = (np.arange(samples) * 2 + 1) * size // (2 * samples)
+    return middles

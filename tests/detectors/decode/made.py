@@ -119,6 +119,18 @@ def flat_png(width: int, height: int, *extra: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def deflated(zeros: int) -> bytes:
+    """So many zeros, compressed."""
+    return zlib.compress(bytes(zeros), 9)
+
+
+def huge_webp() -> bytes:
+    """A small WebP whose extended header states the largest canvas there is."""
+    image = picture("WEBP")[12:]
+    head = b"VP8X" + struct.pack("<IB3x", 10, 0) + b"\xff\x3f\0" * 2
+    return b"RIFF" + struct.pack("<I", 4 + len(head) + len(image)) + b"WEBP" + head + image
+
+
 def endless_gif(frames: int) -> bytes:
     """A GIF of *frames* single-pixel frames."""
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
