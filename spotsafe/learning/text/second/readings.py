@@ -1,0 +1,56 @@
+"""What each stage says of training rows: the logits that are blended, calibrated and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.detectors.text.encoder import Encoder
+from spotsafe.detectors.text.lexicon import Lexicon
+from spotsafe.detectors.text.scoring import encoder_logits, read
+from spotsafe.detectors.text.weights import TextModels
+from spotsafe.detectors.text.windows import pooled
+from spotsafe.learning.text.progress import Progress
+
+F32 = NDArray[np.float32]
+
+Network = Callable[[Sequence[str]], F32]
+"""Normalised texts → logits [texts, labels]."""
+
+_AT_ONCE = 64
+
+
+class Stages(NamedTuple):
+    """Logits [texts, labels] of the heads, the n-gram model and the transformer."""
+
+    heads: F32
+    ngrams: F32
+    network: F32
+
+    def part(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Stages:
+        """Those of *rows*."""
+        return Stages(*(stage[rows] for stage in self))
+
+
+def stages(
+    texts: Sequence[str],
+    *,
+    models: TextModels,
+    lexicon: Lexicon,
+    encoder: Encoder,
+    network: Network,
+    progress: Progress,
+) -> Stages:
+    """Each stage's logits for raw English *texts*; of a text of several windows, their soft maximum."""
+    found = []
+    for start in progress.over(range(0, len(texts), _AT_ONCE), "stages"):
+        readings = [read(text, models, lexicon, ("en",)) for text in texts[start : start + _AT_ONCE]]
+        for reading, heads in zip(readings, encoder_logits(readings, models, encoder), strict=True):
+            used = list(heads)
+            seen = network([reading.window(index) for index in used])
+            by_head = np.stack([heads[index] for index in used])
+            found.append([pooled(stage) for stage in (by_head, reading.logits[used], seen)])
+    return Stages(*(np.stack(stage) for stage in zip(*found, strict=True)))
