@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from spotsafe.client.media import is_media, read_media
 from spotsafe.core.content import PART_TYPES, Content, LoneText, Part, Text
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.policy.surface import PartSpec, SurfacePolicy
@@ -12,8 +13,8 @@ from spotsafe.policy.surface import PartSpec, SurfacePolicy
 def gather(policy: SurfacePolicy, values: Mapping[str, object]) -> Content:
     """The content that *values* make on this surface, parts in the order of the arguments.
 
-    ``str`` becomes text, ``bytes`` the kind that the manifest states, a part stays one (under the
-    argument's name), a list or tuple becomes numbered parts, None an absent part. Raises
+    ``str`` becomes text, ``bytes``, paths, files and uploads the kind that the manifest states, a part stays
+    one (under the argument's name), a list or tuple becomes numbered parts, None an absent part. Raises
     ConfigurationError that names the argument, never its value.
     """
     if len(values) == 1:
@@ -63,14 +64,17 @@ def _part(surface: str, name: str, value: object, spec: PartSpec | None) -> Part
                 f"{surface}: the data of {type(value).__name__} {name!r} must be {wanted.__name__}"
             )
         return type(value)(value.data, name, mime=value.mime, provenance=value.provenance)
-    if isinstance(value, bytes):
+    if is_media(value):
         if spec is None or spec.kind == "text":
             raise ConfigurationError(
-                f"{surface}: content {name!r} is bytes; wrap it in Image(…), Audio(…), Video(…), or decode it"
+                f"{surface}: content {name!r} is {type(value).__name__}; wrap its bytes in Image(…), "
+                "Audio(…), Video(…), or decode it"
             )
-        return PART_TYPES[spec.kind](value, name)
+        data, mime = read_media(value, f"{surface}: content {name!r}")
+        return PART_TYPES[spec.kind](data, name, mime=mime)
     raise ConfigurationError(
-        f"{surface}: content {name!r} is {type(value).__name__}; pass str, bytes, a part, or a list of these"
+        f"{surface}: content {name!r} is {type(value).__name__}; pass str, bytes, a file, a part, or a "
+        "list of these"
     )
 
 

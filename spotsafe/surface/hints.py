@@ -90,11 +90,11 @@ class ShapeCompiler:
             below = self._generic(origin, get_args(base), place, lambda h, p: self._marked(h, kind, p))
             if below is not None:
                 return below
-        carrier = (str,) if kind == "text" else (bytes, bytearray, memoryview)
-        if isinstance(base, type) and not issubclass(base, (*carrier, Part)) and base is not object:
+        if isinstance(base, type) and not _carries(base, kind):
+            carrier = "str" if kind == "text" else "bytes, a pathlib.Path, a file or an upload"
             raise place.error(
                 f"is annotated as {kind} but is a {base.__name__}",
-                f"annotate a {carrier[0].__name__}, or the field of it that carries the {kind}",
+                f"annotate a {carrier}, or the field of it that carries the {kind}",
             )
         return Leaf(kind, self._provenance)
 
@@ -168,6 +168,18 @@ class ShapeCompiler:
             if shape is not None:
                 record.fields[field] = shape
         return record
+
+
+def _carries(base: type, kind: str) -> bool:
+    """Whether values of *base* can be one piece of content of that kind. A class that reads like a file, or
+    has one (an upload), can be media; whether a value does is seen when it is there."""
+    if base is object or issubclass(base, Part):
+        return True
+    if kind == "text":
+        return issubclass(base, str)
+    if issubclass(base, (bytes, bytearray, memoryview)):
+        return True
+    return hasattr(base, "__fspath__") or callable(getattr(base, "read", None))
 
 
 UNRESOLVED = (

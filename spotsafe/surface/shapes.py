@@ -41,8 +41,9 @@ class Shape(Protocol):
 
 
 class Leaf:
-    """The value is one piece of content: text, or media as bytes, or a ready-made part. None is none, and
-    noted as absent unless *nullable*: its hint or manifest says that it may be."""
+    """The value is one piece of content: text, media (see :func:`spotsafe.client.media.is_media`), or a
+    ready-made part. None is none, and noted as absent unless *nullable*: its hint or manifest says that it
+    may be."""
 
     __slots__ = ("kind", "nullable", "part_type", "provenance")
 
@@ -55,7 +56,11 @@ class Leaf:
     def accepts(self, value: object) -> bool:
         if self.kind == "text":
             return value is None or isinstance(value, (str, self.part_type))
-        return value is None or isinstance(value, (bytes, bytearray, memoryview, self.part_type))
+        if value is None or isinstance(value, (bytes, self.part_type)):
+            return True
+        from spotsafe.client.media import is_media
+
+        return is_media(value)
 
     def collect(self, value: Any, name: str, index: str, parts: Parts) -> None:
         if value is None:
@@ -63,7 +68,9 @@ class Leaf:
                 parts.lacks(name, index)
             return
         if not self.accepts(value):
-            wanted = "str" if self.kind == "text" else "bytes"
+            wanted = (
+                "str" if self.kind == "text" else "bytes, a path, a binary file, an upload"
+            )
             raise ConfigurationError(
                 f"{name or 'the returned value'} is declared as {self.kind} but is a {type(value).__name__}: "
                 f"pass {wanted} (or spotsafe.{self.part_type.__name__}), or declare another kind"
@@ -71,15 +78,19 @@ class Leaf:
         label = parts.names.get(name, name) + index
         if isinstance(value, Part):
             part = self.part_type(value.data, label, mime=value.mime, provenance=value.provenance)
-        else:
+        elif isinstance(value, str):
             # Of a subclass only its characters count: what it overrides could show a detector other ones.
-            data = str.__str__(value) if isinstance(value, str) else bytes(value)
-            part = self.part_type(data, label, provenance=self.provenance)
+            part = self.part_type(str.__str__(value), label, provenance=self.provenance)
+        else:
+            from spotsafe.client.media import read_media
+
+            data, mime = read_media(value, name)
+            part = self.part_type(data, label, mime=mime, provenance=self.provenance)
         parts.found.append(part)
 
     def rebuild(self, value: Any, name: str, index: str, edits: Edits) -> Any:
         edited = None if value is None else edits.part(name, index)
-        if edited is None:
+        if edited is None or self.kind != "text":  # nothing edits media, and an upload stays the handler's
             return value
         before = value.data if isinstance(value, Part) else value
         if edited.data == before:
