@@ -86,8 +86,8 @@ def everything(source: Any) -> bytes:
 def test_a_handler_gets_what_it_was_given_once_it_was_checked(
     kind: str, tmp_path: Path, detector: FakeDetector
 ) -> None:
-    """Every way to hold a picture reaches the detector with all of its bytes, and the handler can read it from
-    its beginning, also where a text beside it was redacted."""
+    """Every way to hold a picture reaches the detector with all of its bytes, and the handler can read it
+    from its beginning, also where a text beside it was redacted."""
 
     @safe_surface("covers.upload")
     def upload(title: Annotated[str, Text], cover: Annotated[object, Image]) -> tuple[str, bytes]:
