@@ -5,7 +5,7 @@ A row is flagged where its score is at least the threshold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -47,20 +47,22 @@ DENOMINATORS = {
 """What each rate counts over, in words."""
 
 
-def ratio_parts(truth: F64, flagged: F64) -> dict[str, tuple[F64, F64]]:
-    """Numerator and denominator of each rate, row by row, from 0/1 columns."""
-    ones = np.ones(len(truth))
-    clean = 1 - truth
-    return {
-        "precision": (truth * flagged, flagged),
-        "recall": (truth * flagged, truth),
-        "f1": (2 * truth * flagged, truth + flagged),
-        "fpr": (clean * flagged, clean),
-        "fnr": (truth * (1 - flagged), truth),
-        "accuracy": (truth * flagged + clean * (1 - flagged), ones),
-        "flagged": (flagged, ones),
-        "prevalence": (truth, ones),
-    }
+Columns = tuple[F64, F64]
+
+PARTS: Mapping[str, Callable[[F64, F64], Columns]] = {
+    "precision": lambda truth, flagged: (truth * flagged, flagged),
+    "recall": lambda truth, flagged: (truth * flagged, truth),
+    "f1": lambda truth, flagged: (2 * truth * flagged, truth + flagged),
+    "fpr": lambda truth, flagged: ((1 - truth) * flagged, 1 - truth),
+    "fnr": lambda truth, flagged: (truth * (1 - flagged), truth),
+    "accuracy": lambda truth, flagged: (
+        truth * flagged + (1 - truth) * (1 - flagged),
+        np.ones_like(truth),
+    ),
+    "flagged": lambda truth, flagged: (flagged, np.ones_like(truth)),
+    "prevalence": lambda truth, flagged: (truth, np.ones_like(truth)),
+}
+"""Numerator and denominator of each rate, row by row, from 0/1 columns of truth and of what was flagged."""
 
 
 def rates(
@@ -75,9 +77,12 @@ def rates(
     rows = judged(truth, scores, weights)
     flagged = rows.scores >= threshold
     if rows.weights is not None:
-        parts = ratio_parts(rows.truth.astype(np.float64), flagged.astype(np.float64))
+        columns = rows.truth.astype(np.float64), flagged.astype(np.float64)
         return Rates(
-            **{name: weighted_ratio(rows, *pair, DENOMINATORS[name]) for name, pair in parts.items()}
+            **{
+                name: weighted_ratio(rows, *parts(*columns), DENOMINATORS[name])
+                for name, parts in PARTS.items()
+            }
         )
     return from_counts(
         int((rows.truth & flagged).sum()),

@@ -1,0 +1,252 @@
+"""Estimates from labels that were sampled by score: Horvitz-Thompson totals and Hájek ratios.
+
+Each row counts by the inverse of its chance to be labelled; variances are those of the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.evaluation.metrics.estimate import CONFIDENCE, Estimate, refusal
+from spotsafe.evaluation.metrics.intervals import F64, logit_delta, normal_quantile, wilson
+from spotsafe.evaluation.metrics.sampled_labels import SampledLabels, effective
+from spotsafe.evaluation.metrics.threshold import DENOMINATORS, PARTS, Rates
+
+LEAST_EFFECTIVE = 20.0
+"""Effective positives (and effective rows of the denominator) below which an estimate is refused."""
+
+
+class Ratio(NamedTuple):
+    """A Hájek ratio with the standard error of its linearisation."""
+
+    value: float
+    deviation: float
+    rows: float
+    degrees: float
+
+
+def ratio(labels: SampledLabels, top: F64, bottom: F64) -> Ratio:
+    """``Σ w top / Σ w bottom`` over the labelled rows and its standard error: the design variance of
+    ``Σ w (top - R bottom)``, stratum by stratum with the finite-population correction, divided by
+    ``Σ w bottom`` (Särndal, Swensson and Wretman 1992, sections 3.7 and 5.6). Without strata each row was
+    chosen for itself: ``Σ (1 - π) w² e²``. ``rows`` is the effective number of rows in the denominator,
+    ``degrees`` Satterthwaite's degrees of freedom."""
+    base = labels.weight * bottom
+    total = float(base.sum())
+    if total <= 0:
+        return Ratio(0.0, 0.0, 0.0, 1.0)
+    value = float(labels.weight @ top) / total
+    residual = labels.weight * (top - value * bottom)
+    parts, degrees = _variance(labels, residual)
+    variance = float(parts.sum())
+    shared = float((parts**2 / degrees).sum())
+    freedom = variance**2 / shared if shared > 0 else 1.0
+    return Ratio(value, variance**0.5 / total, effective(base), max(freedom, 1.0))
+
+
+def _variance(labels: SampledLabels, residual: F64) -> tuple[F64, F64]:
+    """Variance of ``Σ residual`` and degrees of freedom, per stratum. A stratum with one label lends no
+    deviation of its own; its square stands in, which is more."""
+    if labels.stratum is None:
+        return np.array([float((1 - labels.inclusion) @ residual**2)]), np.array([len(residual) - 1.0])
+    strata = len(labels.sizes)
+    count = np.bincount(labels.stratum, minlength=strata).astype(np.float64)
+    total = np.bincount(labels.stratum, residual, strata)
+    square = np.bincount(labels.stratum, residual**2, strata)
+    spread = np.where(count > 1, square - total**2 / np.maximum(count, 1), square)
+    scale = np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)
+    rest = 1 - count / np.maximum(labels.sizes, count.clip(1))
+    return np.maximum(spread * scale * rest, 0.0), np.maximum(count - 1, 1.0)
+
+
+Measure = Callable[[F64], tuple[F64, F64]]
+"""Truth of the labelled rows (0/1) → numerator and denominator, row by row."""
+
+
+def share(
+    labels: SampledLabels,
+    measure: Measure,
+    what: str,
+    *,
+    positives_matter: bool = True,
+    least: float = LEAST_EFFECTIVE,
+    rng: np.random.Generator | None = None,
+) -> Estimate:
+    """The ratio that *measure* makes, with its logit-delta interval (Student's t with Satterthwaite's degrees
+    of freedom), or, where *rng* is given, that of a stratified bootstrap. *what* names what is counted over.
+
+    Neither sees positives in a stratum where none was found. Where the strata's mean scores are known, the
+    interval is extended by what :func:`hidden` allows for.
+
+    Refused where a stratum of more than 1 % of the frame has no label, under *least* effective rows in the
+    denominator, and, where *positives_matter*, under *least* effective positives.
+    """
+    top, bottom = measure(labels.truth)
+    positives, n = labels.effective_positives, int((bottom > 0).sum())
+    found = ratio(labels, top, bottom)
+    why = labels.reason
+    if why is None and positives_matter and positives < least:
+        why = f"{positives:.1f} effective positives; at least {least:g} are needed"
+    if why is None and found.rows < least:
+        why = f"{found.rows:.1f} effective {what}; at least {least:g} are needed"
+    if why is not None:
+        return refusal(why, n=n, positives=int(positives))
+    low, high, method = _bounds(labels, found, (top, bottom), rng)
+    moved = hidden(labels, measure) - found.value
+    low, high = low + min(moved, 0.0), high + max(moved, 0.0)
+    low, high = max(min(low, found.value), 0.0), min(max(high, found.value), 1.0)
+    return Estimate(found.value, low, high, n, int(positives), method)
+
+
+def _bounds(
+    labels: SampledLabels, found: Ratio, columns: tuple[F64, F64], rng: np.random.Generator | None
+) -> tuple[float, float, str]:
+    if found.value in (0.0, 1.0):
+        low, high = wilson(found.value * found.rows, found.rows)
+        return float(low), float(high), "hájek, wilson"
+    if rng is None:
+        low, high = logit_delta(found.value, found.deviation, _quantile(found.degrees))
+        return float(low), float(high), "hájek, logit-delta"
+    drawn = bootstrap(labels, *columns, rng)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
+    return float(low), float(high), "hájek, stratified bootstrap"
+
+
+PRIOR = 0.5
+"""Pseudo-positives of Jeffreys' prior for a rate, per stratum."""
+
+
+def hidden(labels: SampledLabels, measure: Measure) -> float:
+    """The ratio as it would be, were there as many positives in the strata in which none was found as their
+    mean scores and the labels allow.
+
+    A stratum of N rows with mean score p, of which m labels found none, is given a Beta(1/2, 1/(2p)) prior,
+    which has mean p and the spread of Jeffreys' rate prior; its posterior expects ``N (1/2)/(1/(2p) + m)``
+    positives with a deviation √2 times that. The upper end is the sum of means and 1.96 deviations. (A prior
+    that knows no scores, like Jeffreys' own for a share, would allow half a pseudo-positive per stratum to
+    stand for thousands of rows.) Without known mean scores: the ratio itself.
+    """
+    top, bottom = measure(labels.truth)
+    above, below = float(labels.weight @ top), float(labels.weight @ bottom)
+    if labels.stratum is None or labels.expected is None or below <= 0:
+        return above / below if below > 0 else 0.0
+    strata = len(labels.sizes)
+    count = np.bincount(labels.stratum, minlength=strata)
+    empty = (np.bincount(labels.stratum, labels.truth, strata) == 0) & (count > 0)
+    rate = np.clip(labels.expected, 1e-12, 1.0)
+    mean = np.where(empty, labels.sizes * PRIOR / (PRIOR / rate + count), 0.0)
+    if not mean.any():
+        return above / below
+    upper = mean.sum() + normal_quantile() * float((mean**2).sum() / PRIOR) ** 0.5
+    spread = (upper * mean / mean.sum() / np.maximum(count, 1))[labels.stratum]
+    ones, zeros = measure(np.ones_like(labels.truth)), measure(np.zeros_like(labels.truth))
+    more_above, more_below = (float(spread @ (one - zero)) for one, zero in zip(ones, zeros, strict=True))
+    return (above + more_above) / (below + more_below)
+
+
+def _quantile(degrees: float) -> float:
+    from scipy.special import stdtrit
+
+    return max(float(stdtrit(degrees, 1 - (1 - CONFIDENCE) / 2)), normal_quantile())
+
+
+def rates(
+    labels: SampledLabels,
+    scores: ArrayLike,
+    threshold: float,
+    *,
+    domain: ArrayLike | None = None,
+    least: float = LEAST_EFFECTIVE,
+    rng: np.random.Generator | None = None,
+) -> Rates:
+    """Precision, recall, F1, rates and prevalence of the whole frame at *threshold*.
+
+    *scores* and *domain* (a boolean column: only these rows, such as one language) are over all rows of
+    *labels*. With *rng* the intervals are a stratified bootstrap's, else logit-delta's.
+    """
+    flagged = (_over(labels, scores) >= threshold).astype(np.float64)
+    inside = np.ones_like(flagged) if domain is None else _over(labels, domain)
+
+    def limited(parts: Callable[[F64, F64], tuple[F64, F64]]) -> Measure:
+        def measure(truth: F64) -> tuple[F64, F64]:
+            top, bottom = parts(truth, flagged)
+            return top * inside, bottom * inside
+
+        return measure
+
+    return Rates(
+        **{
+            name: share(
+                labels,
+                limited(parts),
+                DENOMINATORS[name],
+                positives_matter=name not in _OF_FLAGGED,
+                least=least,
+                rng=rng,
+            )
+            for name, parts in PARTS.items()
+        }
+    )
+
+
+_OF_FLAGGED = ("precision", "fpr", "flagged")
+"""Rates that rest on flagged or negative rows, however few positives there are."""
+
+
+def _over(labels: SampledLabels, column: ArrayLike) -> F64:
+    """A column over all rows, cut down to the labelled ones."""
+    values = np.asarray(column, np.float64)
+    if values.shape != (len(labels),):
+        raise ConfigurationError(f"a column over {len(values)} rows does not fit labels over {len(labels)}")
+    values = values[labels.chosen]
+    if np.isnan(values).any():
+        raise ConfigurationError(
+            "labelled rows have no score (NaN); leave them out of labels and scores first"
+        )
+    return values
+
+
+def total(labels: SampledLabels, column: ArrayLike | None = None) -> Estimate:
+    """The Horvitz-Thompson total ``Σ w x`` over the frame: of positives, or of *column* (0/1, over all rows);
+    its interval is that of the share, times the size of the frame."""
+    held = None if column is None else _over(labels, column)
+    size = float(labels.sizes.sum())
+    found = share(
+        labels,
+        lambda truth: (truth if held is None else held, np.ones_like(truth)),
+        "rows",
+        positives_matter=held is None,
+    )
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    value, low, high = (size * bound for bound in (found.value, found.low, found.high))
+    return found._replace(value=value, low=low, high=high, method=f"horvitz-thompson; {found.method}")
+
+
+def bootstrap(
+    labels: SampledLabels, top: F64, bottom: F64, rng: np.random.Generator, count: int = 500
+) -> F64:
+    """*count* draws of the ratio: in each stratum ``m - 1`` of its m rows with replacement, weights rescaled
+    so that the variance is the design's, finite-population correction included (Rao and Wu, JASA 83, 1988).
+    Without strata all rows are one stratum."""
+    stratum = np.zeros(len(labels.truth), np.int64) if labels.stratum is None else labels.stratum
+    above, below = np.zeros(count), np.zeros(count)
+    for code in np.unique(stratum):
+        rows = np.flatnonzero(stratum == code)
+        m, size = len(rows), labels.sizes[code]
+        weight = labels.weight[rows]
+        if m > 1:
+            drawn = rng.multinomial(m - 1, np.full(m, 1 / m), size=count)
+            root = max(1 - m / size, 0.0) ** 0.5
+            scaled = weight * (1 - root + root * m / (m - 1) * drawn)
+        else:
+            scaled = np.broadcast_to(weight, (count, 1))
+        above += scaled @ top[rows]
+        below += scaled @ bottom[rows]
+    return np.asarray(np.divide(above, below, out=np.full(count, np.nan), where=below > 0), np.float64)
