@@ -89,9 +89,9 @@ def method_section(document: Document) -> RAW:
         }
     )
     body = (
-        "<p>All intervals are two-sided at 95 %. A row is positive where at least half of its annotation says "
-        "so, and flagged where its score reaches the label's threshold. Ranking figures over fewer than ten "
-        "positive or ten negative rows are refused. Means over labels are unweighted.</p>"
+        "<p>All intervals are two-sided at 95 %. A row is positive where at least half of its annotation "
+        "says so, and flagged where its score reaches the label's threshold. Ranking figures over fewer than "
+        "ten positive or ten negative rows are refused. Means over labels are unweighted.</p>"
         f'<p class="dim small">Kinds of intervals in this report: {escape("; ".join(methods))}.</p>'
     )
     return cells.section("method", "How this was measured", "", body)
