@@ -24,7 +24,7 @@ from spotsafe.detectors.image.text_lines import UPRIGHT, LineReader, Spelling, c
 U8 = NDArray[np.uint8]
 
 DOUBTFUL = 0.5
-"""Below this confidence what was read is not passed on."""
+"""Below this trust (see :attr:`_Read.trust`) what was read is not passed on."""
 
 READ = 0.8
 """Below this a line is turned upside down and read again; if that does not help, it counts as unread."""
@@ -89,6 +89,13 @@ class _Read(NamedTuple):
     box: TextBox
     spelling: Spelling
     place: Place
+
+    @property
+    def trust(self) -> float:
+        """The recogniser's confidence, less where its letters are too few for the line's length."""
+        letters = sum(not letter.isspace() for letter in self.spelling.text)
+        wanted = max(1.0, DENSITY * self.place.length / max(self.place.height, 1.0))
+        return self.spelling.confidence * min(1.0, letters / wanted)
 
 
 class Finder(Protocol):
@@ -155,12 +162,13 @@ class TextReader:
     def _line(self, pixels: U8, box: TextBox, turned: bool) -> tuple[_Read, bool]:
         """The line read, and whether it stood upside down. *turned*: the line before did; tried first."""
         crop = cropped(pixels, box)
-        spelling = self._reader.read(_upright(crop, turned))
-        if spelling.confidence < READ:
+        read = _Read(box, self._reader.read(_upright(crop, turned)), _place(box, turned))
+        if read.trust < READ:
             other = self._reader.read(_upright(crop, not turned))
-            if other.confidence > spelling.confidence:
-                spelling, turned = other, not turned
-        return _Read(box, spelling, _place(box, turned)), turned and spelling.confidence >= READ
+            again = _Read(box, other, _place(box, not turned))
+            if again.trust > read.trust:
+                read, turned = again, not turned
+        return read, turned and read.trust >= READ
 
     def _late(self, until: float | None) -> bool:
         return until is not None and self._clock() >= until
@@ -201,7 +209,7 @@ def _place(box: TextBox, turned: bool) -> Place:
 
 def _page(read: Sequence[_Read], pixels: U8, *, cut: bool, late: bool) -> Page:
     height, width = pixels.shape[:2]
-    shown = [entry for entry in read if entry.spelling.confidence >= DOUBTFUL and entry.spelling.text.strip()]
+    shown = [entry for entry in read if entry.trust >= DOUBTFUL]
     unread = [_bounds(entry.box, width, height) for entry in read if is_unread(entry, height)]
     ordered = blocks([entry.place for entry in shown])
     found = [
@@ -216,12 +224,9 @@ def _page(read: Sequence[_Read], pixels: U8, *, cut: bool, late: bool) -> Page:
 
 def is_unread(entry: _Read, rows: int) -> bool:
     """Whether the box holds text, as far as can be told, that was not read. *rows*: height of the picture."""
-    letters = sum(not letter.isspace() for letter in entry.spelling.text)
-    dense = letters >= DENSITY * entry.place.length / max(entry.place.height, 1.0)
-    if entry.spelling.confidence >= READ and dense:
-        return False
     return (
-        entry.box.probability >= CERTAIN
+        entry.trust < READ
+        and entry.box.probability >= CERTAIN
         and entry.place.length >= SLENDER * entry.place.height
         and entry.place.height <= SMALL_SHARE * rows
     )
