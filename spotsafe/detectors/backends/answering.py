@@ -58,22 +58,32 @@ def ask_each(
     asked: Sequence[Asked], ask: Callable[[Asked], Answer], *, workers: int
 ) -> dict[tuple[int, int], Answer]:
     """*ask* for every part, at most *workers* at a time. A failure of one part is its cause; one that
-    concerns the endpoint is raised."""
+    concerns the endpoint, or that every part met, is raised."""
 
-    def one(entry: Asked) -> Answer:
+    def one(entry: Asked) -> Answer | DetectorError:
         try:
             return ask(entry)
         except DetectorError as error:
             if error.failure in _RAISED:
                 raise
-            return Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
+            return error
 
     if len(asked) < 2 or workers < 2:
         answers = [one(entry) for entry in asked]
     else:
         with ThreadPoolExecutor(min(workers, len(asked))) as pool:
             answers = list(pool.map(one, asked))
-    return {(entry.request, entry.position): answer for entry, answer in zip(asked, answers, strict=True)}
+    failed = [answer for answer in answers if isinstance(answer, DetectorError)]
+    if failed and len(failed) == len(answers):
+        raise failed[0]
+    return {
+        (entry.request, entry.position): _cause(answer) if isinstance(answer, DetectorError) else answer
+        for entry, answer in zip(asked, answers, strict=True)
+    }
+
+
+def _cause(error: DetectorError) -> Cause:
+    return Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
 
 
 def assembled(

@@ -132,7 +132,7 @@ def _tokens(logprobs: Any) -> list[Mapping[str, float]] | None:
                 if isinstance(item, Mapping)
                 and isinstance(item.get("token"), str)
                 and isinstance(item.get("logprob"), int | float)
-                and not math.isnan(item["logprob"])
+                and abs(item["logprob"]) < 1e9
             }
         )
     return found
