@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,12 +100,15 @@ def decodable(stream: Stream) -> bool:
 
 def length(container: InputContainer, stream: Stream) -> float:
     """Seconds that the file states, the longer of container and stream; 0 where it states none."""
-    stated = [0.0]
-    if container.duration is not None:
-        stated.append(container.duration / MICROSECONDS)
-    if stream.duration is not None and stream.time_base is not None:
-        stated.append(float(stream.duration * stream.time_base))
-    return max(second for second in stated if math.isfinite(second))
+    whole = 0.0 if container.duration is None else container.duration / MICROSECONDS
+    return max(whole, own_length(stream, 0.0))
+
+
+def own_length(stream: Stream, otherwise: float) -> float:
+    """Seconds that the file states for this stream alone; *otherwise* where it states none."""
+    if stream.duration is None or stream.time_base is None:
+        return otherwise
+    return float(stream.duration * stream.time_base)
 
 
 @dataclass(slots=True)
@@ -119,8 +121,8 @@ class Damage:
 
     @property
     def matters(self) -> bool:
-        """Whether part of the stream went by unseen; a bad packet at either end is common, and harmless."""
-        return self.stopped or self.lost > 2 + self.packets / 100
+        """Whether part of the stream went by unseen; one bad packet in a hundred is common, and harmless."""
+        return self.stopped or self.lost * 100 > self.packets
 
 
 def frames_of(container: InputContainer, stream: Stream, damage: Damage) -> Iterator[Any]:

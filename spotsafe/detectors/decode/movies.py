@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.detectors.decode import shots
-from spotsafe.detectors.decode.container import Damage, decodable, frames_of, length, opened, start
+from spotsafe.detectors.decode.container import (
+    Damage,
+    decodable,
+    frames_of,
+    length,
+    opened,
+    own_length,
+    start,
+)
 from spotsafe.detectors.decode.decoded import Movie, Sound
 from spotsafe.detectors.decode.decoder import DecodeError, check_size, fitted_size
 from spotsafe.detectors.decode.limits import Limits, Reason
@@ -77,6 +85,7 @@ class _Film:
         self.seconds = 0.0
         self.cut = False
         self._sparse = False
+        self._last = 0.0
 
     def read(self) -> None:
         """Decode and choose."""
@@ -90,7 +99,8 @@ class _Film:
             raise DecodeError(Reason.UNREADABLE, self._limits)
         self.frames = self._keys.frames()
         self.seconds = max(self.seconds, stated) if not complete or self._sparse else self.seconds
-        self.cut = self.cut or not complete or self._keys.lost or damage.matters
+        unseen = self._sparse and own_length(self._stream, stated) - self._last > UNSEEN
+        self.cut = self.cut or unseen or not complete or self._keys.lost or damage.matters
 
     def _prepare(self, stated: float) -> None:
         """Bounds for the codec, and whether it decodes everything."""
@@ -110,15 +120,15 @@ class _Film:
     def _visit(self, damage: Damage) -> bool:
         """Offer each frame; whether the end was reached. More frames than the file states are gone through
         by key frames, so that a wrong statement hides nothing."""
-        visits, before = 0, 0.0
+        visits = 0
         for frame in frames_of(self._container, self._stream, damage):
             time = self._time(frame, visits)
             if time > self._limits.seconds or visits >= 2 * self._limits.visits:
                 return False
             self._offer(frame, time)
-            self.cut = self.cut or time - before > UNSEEN
+            self.cut = self.cut or time - self._last > UNSEEN
             self.seconds = max(self.seconds, time + float(1 / (self._stream.average_rate or 25)))
-            visits, before = visits + 1, time
+            visits, self._last = visits + 1, time
             if visits == self._limits.visits and not self._sparse:
                 self._skip()
         return True

@@ -189,8 +189,8 @@ def _turn(image: ImageFile) -> str | None:
 
 
 def orientation(exif: bytes) -> int:
-    """The EXIF orientation, 1 to 8; 1 where the block is damaged or silent. Read here and not by Pillow, which
-    reads all of it, and warns and logs with its contents. Layout: TIFF 6.0, section 2."""
+    """The EXIF orientation, 1 to 8; 1 where the block is damaged or silent. Not by Pillow, which reads all of
+    the block, and warns and logs with its contents. Layout: TIFF 6.0, section 2."""
     block = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:

@@ -32,9 +32,8 @@ SHOT = 16.0
 """Mean difference in grey levels of 255 that makes a candidate: unrelated shots differ by 40 to 80, and what
 a hand-held camera sees a moment later by less than 10."""
 
-CAPTION = 24.0
-"""Mean difference within one block that makes a candidate: a line of letters covers a tenth to a third of
-its block."""
+CAPTION = 10.0
+"""Mean difference within one block that makes a candidate: a line of letters inks a tenth of its block."""
 
 CAPTION_SECONDS = 0.5
 """Candidates for a local change alone come at least so far apart: people move, and a caption stays longer."""
@@ -49,11 +48,6 @@ class Change(NamedTuple):
 
     whole: float
     part: float
-
-    @property
-    def rank(self) -> float:
-        """What decides which frames stay: shots before captions."""
-        return self.whole + min(self.part, 2.0) / 4
 
 
 NEW = Change(float("inf"), float("inf"))
@@ -107,14 +101,23 @@ class KeyFrames:
             self._drop()
 
     def _drop(self) -> None:
-        """Let go of the frame that differs least from the one before it; the next has a new neighbour."""
+        """Let go of the frame that is worth least beside the one before it; the next has a new neighbour."""
         kept = self._kept
-        least = min(range(1, len(kept)), key=lambda index: kept[index].change.rank)
+        least = min(range(1, len(kept)), key=self._worth)
         self.lost = self.lost or kept[least].change.whole >= LOST
         del kept[least]
         if least < len(kept):
             seen = change(kept[least].thumbnail, kept[least - 1].thumbnail)
             kept[least] = kept[least]._replace(change=seen)
+
+    def _worth(self, index: int) -> float:
+        """What decides who stays: a new shot first; then what changed in a part, and how long the frame
+        before it lies back. So what stays is spread over the film, and a caption is seen that stays for as
+        long as the frames that remain lie apart."""
+        kept, before = self._kept[index], self._kept[index - 1]
+        spacing = max(self._kept[-1].time, CAPTION_SECONDS) / self._budget
+        alone = min(1.0, (kept.time - before.time) / spacing)
+        return kept.change.whole + min(kept.change.part, 2.0) / 4 + alone
 
     def frames(self) -> tuple[Frame, ...]:
         """What was kept, in order of time."""

@@ -61,7 +61,7 @@ def sound(
     return out.getvalue()
 
 
-def _encode_sound(target: Any, stream: Any, samples: NDArray[np.int16]) -> None:
+def _encode_sound(target: Any, stream: Any, samples: NDArray[np.int16], begin: int = 0) -> None:
     import av
 
     context = stream.codec_context
@@ -69,7 +69,7 @@ def _encode_sound(target: Any, stream: Any, samples: NDArray[np.int16]) -> None:
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="s16p", layout=layout)
     frame.sample_rate = context.rate
     frame.time_base = Fraction(1, context.rate)
-    frame.pts = 0
+    frame.pts = begin
     size = context.frame_size or None
     resampler = av.AudioResampler(format=context.format, layout=layout, rate=context.rate, frame_size=size)
     for block in (*resampler.resample(frame), *resampler.resample(None)):
@@ -102,6 +102,44 @@ def movie(
         target.mux(stream.encode(None))
         if samples is not None:
             _encode_sound(target, track, np.atleast_2d(samples))
+    return out.getvalue()
+
+
+def turned_movie(frames: Sequence[U8]) -> bytes:
+    """A film whose frames are stored lying on their side, as phones do: the track's matrix says so."""
+    data = bytearray(movie(frames))
+    matrix = data.index(b"tkhd") + 4 + 40
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    return bytes(data)
+
+
+def two_tracks() -> bytes:
+    """A sound file with two tracks."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as target:
+        streams: list[Any] = [target.add_stream("aac", rate=44_100, layout="mono") for _ in range(2)]
+        for stream in streams:
+            _encode_sound(target, stream, np.atleast_2d(tone(0.5)))
+    return out.getvalue()
+
+
+def late_sound(seconds: float) -> bytes:
+    """A film of two seconds whose sound begins *seconds* after it does."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as target:
+        pictures: Any = target.add_stream("libx264", rate=10)
+        pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
+        track: Any = target.add_stream("pcm_s16le", rate=44_100, layout="mono")
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(scene(1), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            target.mux(pictures.encode(frame))
+        target.mux(pictures.encode(None))
+        _encode_sound(target, track, np.atleast_2d(tone(1.0)), round(seconds * 44_100))
     return out.getvalue()
 
 
