@@ -4,12 +4,15 @@ Mappings: OpenAI moderation categories, MLCommons / Llama Guard hazard codes, Az
 categories, and the EU DSA statement-of-reasons categories and keywords (stored without the prefixes
 ``STATEMENT_CATEGORY_`` and ``KEYWORD_``). *kinds* say where a label can occur; ``any``, ``url``,
 ``account`` and ``events`` are not kinds of parts and never make a label applicable to one by themselves,
-but for ``any``, which makes it applicable to all.
+but for ``any``, which makes it applicable to all; ``text`` makes it applicable to whatever carries words.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+SPEAKING = ("image", "audio", "video")
+"""Kinds of parts that can carry words."""
 
 
 class Label(NamedTuple):
@@ -33,8 +36,9 @@ class Label(NamedTuple):
         return self.min_decision.startswith("human")
 
     def applies_to(self, kind: str) -> bool:
-        """Whether the label can occur in a part of *kind* (text, image, audio, video)."""
-        return kind in self.kinds or "any" in self.kinds
+        """Whether the label can occur in a part of *kind* (text, image, audio, video). What can be written
+        can be shown in a picture and said in a recording."""
+        return kind in self.kinds or "any" in self.kinds or ("text" in self.kinds and kind in SPEAKING)
 
 
 # fmt: off
