@@ -46,6 +46,11 @@ def tone(seconds: float, rate: int = 44_100, hertz: float = 440.0) -> NDArray[np
     return (16_384 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.int16)
 
 
+def silence(seconds: float, rate: int = 8_000) -> NDArray[np.int16]:
+    """Nothing to hear."""
+    return np.zeros(round(seconds * rate), np.int16)
+
+
 def sound(
     container: str, codec: str, samples: NDArray[np.int16] | None = None, rate: int = 44_100, **options: str
 ) -> bytes:
@@ -155,6 +160,13 @@ def flat_png(width: int, height: int, *extra: bytes) -> bytes:
     data = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def stated_png(width: int, height: int) -> bytes:
+    """A PNG that states a size and has a few rows."""
+    small = flat_png(width, 2)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    return small[:8] + head + small[33:]
 
 
 def deflated(zeros: int) -> bytes:

@@ -201,7 +201,7 @@ def test_animations_over_the_budget_are_cut_and_say_so() -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: made.flat_png(20_000, 20_000), Reason.PIXELS),
+        (lambda: made.stated_png(20_000, 20_000), Reason.PIXELS),
         (lambda: made.flat_png(6_000, 6_000), Reason.RATIO),
         (lambda: made.endless_gif(50_001), Reason.FRAMES),
         (lambda: made.flat_png(8, 8, made.chunk(b"zTXt", b"a\0\0" + made.deflated(1 << 26))), Reason.RATIO),
