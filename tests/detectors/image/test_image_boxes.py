@@ -51,11 +51,8 @@ def test_a_box_is_placed_in_the_picture_and_not_in_its_padded_square() -> None:
 
 def test_the_weaker_of_two_that_overlap_is_dropped() -> None:
     """One body part is one finding; another one apart is another."""
-    near, apart = (165.0, 160.0, 160.0, 80.0), (60.0, 290.0, 40.0, 40.0)
-    found = findings(
-        output(*(("BUTTOCKS_EXPOSED", score, box) for score, box in ((0.5, near), (0.9, SQUARE), (0.4, apart)))),
-        1.0, 1.0,
-    )  # fmt: skip
+    places = ((0.5, (165.0, 160.0, 160.0, 80.0)), (0.9, SQUARE), (0.4, (60.0, 290.0, 40.0, 40.0)))
+    found = findings(output(*(("BUTTOCKS_EXPOSED", score, box) for score, box in places)), 1.0, 1.0)
     assert [entry.score for entry in found] == [pytest.approx(0.9), pytest.approx(0.4)]
 
 

@@ -125,6 +125,8 @@ def test_an_unknown_script_is_unread_and_not_clean(reader: TextReader) -> None:
         (Spelling("  .     ", 0.98), (240, 30), True, False),
         (Spelling("R3990H OMOO", 0.6), (240, 30), True, True),
         (Spelling("xx", 0.2), (240, 30), True, False),
+        (Spelling("'λοι πρπει να παον", 0.95), (240, 30), True, True),
+        (Spelling("5", 0.99), (25, 30), False, False),
         (Spelling("", 0.0), (240, 30), True, False),
         (Spelling("", 0.0), (40, 30), False, False),
         (Spelling("", 0.0), (390, 120), False, False),
