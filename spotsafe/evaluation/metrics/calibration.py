@@ -154,6 +154,6 @@ def reliability(truth: ArrayLike, scores: ArrayLike, *, bins: int = BINS) -> lis
     found = []
     for mass, hits, score in zip(*_binned(rows, bins), strict=True) if rows.n else ():
         low, high = wilson(hits, mass)
-        observed = Estimate(hits / mass, float(low), float(high), int(mass), int(hits), "wilson")
-        found.append(ReliabilityBin(score / mass, observed, mass / rows.n))
+        observed = Estimate(float(hits / mass), float(low), float(high), int(mass), int(hits), "wilson")
+        found.append(ReliabilityBin(float(score / mass), observed, float(mass / rows.n)))
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spotsafe.core.errors import ConfigurationError, missing_extra
-from spotsafe.evaluation.metrics.columns import Judged, judged, scarce
+from spotsafe.evaluation.metrics.columns import Bools, judged, scarce
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import F64, clopper_pearson, logit_delta
 from spotsafe.evaluation.metrics.resample import logit_bootstrap, percentile_bootstrap
@@ -63,32 +63,42 @@ def _average_precision(up: F64, down: F64) -> F64:
 
 
 class Placements(NamedTuple):
-    """*value* is the AUROC; *positive[i]* the share of negatives that score below positive i (ties half),
-    *negative[j]* the share of positives above negative j, in the order of the rows."""
+    """*value* is the AUROC; *positive* is, for each distinct score (ascending), the share of negatives below
+    it, *negative* the share of positives above it (ties half); *ups* and *downs* are how many positives and
+    negatives have that score."""
 
     value: float
     positive: F64
     negative: F64
+    ups: F64
+    downs: F64
 
     @property
     def deviation(self) -> float:
         """DeLong's standard error: ``S10/m + S01/n``, its root."""
-        return float(
-            (self.positive.var(ddof=1) / len(self.positive) + self.negative.var(ddof=1) / len(self.negative))
-            ** 0.5
-        )
+        spread = 0.0
+        for place, count in ((self.positive, self.ups), (self.negative, self.downs)):
+            size = float(count.sum())
+            centre = self.value  # the mean placement of either class
+            spread += float(count @ (place - centre) ** 2) / (size * max(size - 1, 1.0))
+        return float(spread**0.5)
 
 
-def placements(rows: Judged) -> Placements:
-    """The structural components of the AUROC (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), from
-    midranks in O(n log n) (Sun and Xu, IEEE Signal Processing Letters 21, 2014). Both classes must occur."""
-    from scipy.stats import rankdata
+def placements(truth: Bools, ranks: NDArray[np.intp], distinct: int) -> Placements:
+    """The structural components of the AUROC (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988) in one
+    pass over rows whose scores are given as *ranks* among the *distinct* ones (cf. Sun and Xu, IEEE Signal
+    Processing Letters 21, 2014). Both classes must occur."""
+    ups = np.bincount(ranks[truth], minlength=distinct).astype(np.float64)
+    downs = np.bincount(ranks[~truth], minlength=distinct).astype(np.float64)
+    below = (np.cumsum(downs) - downs / 2) / downs.sum()
+    above = 1.0 - (np.cumsum(ups) - ups / 2) / ups.sum()
+    return Placements(float(ups @ below / ups.sum()), below, above, ups, downs)
 
-    up, down = rows.scores[rows.truth], rows.scores[~rows.truth]
-    together = rankdata(np.concatenate([up, down]))
-    above = (together[: len(up)] - rankdata(up)) / len(down)
-    below = 1.0 - (together[len(up) :] - rankdata(down)) / len(up)
-    return Placements(float(above.mean()), above, below)
+
+def ranked(scores: F64) -> tuple[NDArray[np.intp], int]:
+    """Each score's rank among the distinct ones, from 0, and how many these are."""
+    distinct, ranks = np.unique(scores, return_inverse=True)
+    return ranks, len(distinct)
 
 
 def auroc(
@@ -113,13 +123,19 @@ def auroc(
         if rng is None:
             raise ConfigurationError("a weighted AUROC is bootstrapped: pass a seeded numpy Generator as rng")
         return logit_bootstrap(rows, value, _area, rng)
-    deviation = placements(rows).deviation
+    return area_estimate(placements(rows.truth, *ranked(rows.scores)), value)
+
+
+def area_estimate(found: Placements, value: float) -> Estimate:
+    """*value*, the AUROC of *found*, with its interval."""
+    positives, negatives = int(found.ups.sum()), int(found.downs.sum())
+    rows, deviation = positives + negatives, found.deviation
     if deviation == 0 or not 0 < value < 1:
-        pairs = min(rows.positives, rows.n - rows.positives)
+        pairs = min(positives, negatives)
         low, high = clopper_pearson(value * pairs, pairs)
-        return Estimate(value, float(low), float(high), rows.n, rows.positives, "clopper-pearson, pairs")
+        return Estimate(value, float(low), float(high), rows, positives, "clopper-pearson, pairs")
     low, high = logit_delta(value, deviation)
-    return Estimate(value, float(low), float(high), rows.n, rows.positives, "delong, logit")
+    return Estimate(value, float(low), float(high), rows, positives, "delong, logit")
 
 
 def _area(up: F64, down: F64) -> F64:

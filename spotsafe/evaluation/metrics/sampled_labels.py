@@ -39,7 +39,7 @@ class SampledLabels:
     takes arrays.
     """
 
-    __slots__ = ("chosen", "expected", "inclusion", "reason", "sizes", "stratum", "truth", "weight")
+    __slots__ = ("_given", "chosen", "expected", "inclusion", "reason", "sizes", "stratum", "truth", "weight")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class SampledLabels:
         names = np.zeros(len(marks), dtype=np.int64) if strata is None else np.asarray(strata)
         if marks.shape != chance.shape or marks.shape != names.shape or marks.ndim != 1:
             raise ConfigurationError("truth, inclusion and strata must be columns of one length")
+        self._given = (marks, chance, strata, frame, expected)
         self.chosen: Bools = ~np.isnan(marks)
         self.truth: F64 = (marks[self.chosen] >= POSITIVE_FROM).astype(np.float64)
         self.inclusion: F64 = chance[self.chosen]
@@ -77,6 +78,13 @@ class SampledLabels:
     def __len__(self) -> int:
         """All rows, labelled or not."""
         return len(self.chosen)
+
+    def without(self, rows: ArrayLike) -> SampledLabels:
+        """The same design without the labels of *rows* (a boolean column), such as those without a score:
+        where the frame is known, the others of their stratum stand for them."""
+        marks, chance, strata, frame, expected = self._given
+        left = np.where(np.asarray(rows, np.bool_), np.nan, marks)
+        return SampledLabels(left, chance, strata=strata, frame=frame, expected=expected)
 
     @property
     def effective_positives(self) -> float:
