@@ -126,7 +126,7 @@ def _lengths(found: Counter[int]) -> tuple[int, int, int]:
 def markdown(card: Facts) -> str:
     """The card for people."""
     source = card.source
-    lines = [f"# {source.title or card.name}", ""]
+    lines = [f"# {_safe(source.title or card.name)}", ""]
     lines += [f"Data set `{card.name}`, {card.rows:,} rows.", ""]
     lines += ["| | |", "|---|---|"]
     for name, value in (
@@ -135,13 +135,13 @@ def markdown(card: Facts) -> str:
         ("Origin", " ".join(filter(None, (source.origin or UNKNOWN, source.revision)))),
         ("Parts", ", ".join(f"{kind} {count:,}" for kind, count in card.kinds.items()) or "none"),
         ("Text length", "{:,} to {:,} code points, median {:,}".format(*_ordered(card.lengths))),
-        ("SHA-256", "<br>".join(f"`{name}` `{digest}`" for name, digest in source.sha256.items())),
+        ("SHA-256", ", ".join(f"`{name}` `{digest}`" for name, digest in source.sha256.items())),
         ("Digest of data and mapping", f"`{card.digest}`"),
     ):
         lines.append(f"| {name} | {_cell(value)} |")
     lines += ["", *_labels(card), *_counts("Languages", card.languages), *_counts("Splits", card.splits)]
     for name, values in card.slices.items():
-        lines += _counts(f"Slice: {name}", values)
+        lines += _counts(f"Slice: {_safe(name)}", values)
     return "\n".join([*lines, *_cautions(card)]).rstrip() + "\n"
 
 
@@ -149,8 +149,13 @@ def _ordered(lengths: tuple[int, int, int]) -> tuple[int, int, int]:
     return lengths[0], lengths[2], lengths[1]
 
 
+def _safe(text: str) -> str:
+    """Words of somebody's data as Markdown shows them: no markup of theirs."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+
+
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _safe(text).replace("|", "\\|")
 
 
 def _labels(card: Facts) -> list[str]:
@@ -194,7 +199,7 @@ def _counts(title: str, found: dict[str, int]) -> list[str]:
 
 
 def _cautions(card: Facts) -> list[str]:
-    found = list(card.source.cautions)
+    found = [_safe(caution) for caution in card.source.cautions]
     if card.source.licence_class == UNKNOWN:
         found.append("The licence is not known: do not train on it what you ship.")
     if card.unannotated:
