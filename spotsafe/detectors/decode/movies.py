@@ -161,7 +161,8 @@ def as_rgb(frame: VideoFrame, size: tuple[int, int]) -> U8:
 
 
 def _rgb(frame: VideoFrame, size: tuple[int, int]) -> U8:
-    pixels: Any = frame.reformat(width=size[0], height=size[1], format="rgb24").to_ndarray()
+    # One thread: as many as there are processors take memory, and are refused in a confined process.
+    pixels: Any = frame.reformat(width=size[0], height=size[1], format="rgb24", threads=1).to_ndarray()
     return np.asarray(pixels, np.uint8)
 
 
