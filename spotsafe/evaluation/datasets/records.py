@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -112,19 +111,32 @@ def _torn(path: Path) -> ConfigurationError:
 
 def _json_lines(path: Path) -> Iterator[Record]:
     with _opened(path) as handle:
-        number = 0
-        while True:
-            try:
-                line = handle.readline(MOST_LINE + 1)
-            except _BROKEN:
-                raise _torn(path) from None
-            if not line:
-                return
-            number += 1
-            if len(line) > MOST_LINE:
-                raise ConfigurationError(f"{path}:{number}: a line of more than {MOST_LINE} bytes; split it")
+        for number, line in _lines(handle, path):
             if line.strip():
                 yield number, _object(line, path, number)
+
+
+def _lines(handle: IO[bytes], path: Path) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while True:
+        try:
+            line = handle.readline(MOST_LINE + 1)
+        except _BROKEN:
+            raise _torn(path) from None
+        if not line:
+            return
+        number += 1
+        if len(line) > MOST_LINE:
+            raise ConfigurationError(f"{path}:{number}: a line of more than {MOST_LINE} bytes; split it")
+        yield number, line
+
+
+def _texts(handle: IO[bytes], path: Path) -> Iterator[str]:
+    for number, line in _lines(handle, path):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{path}:{number}: is not UTF-8; save the file as UTF-8") from None
 
 
 def _object(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
@@ -145,8 +157,7 @@ def _delimiter(path: Path) -> str:
 
 def _csv(path: Path, delimiter: str) -> Generator[Record, None, None]:
     with _opened(path) as handle:
-        text = io.TextIOWrapper(handle, encoding="utf-8-sig", newline="")
-        rows = csv.reader(text, delimiter=delimiter, strict=True)
+        rows = csv.reader(_texts(handle, path), delimiter=delimiter, strict=True)
         header = _next(rows, path)
         if header is None:
             return
@@ -166,12 +177,6 @@ def _csv(path: Path, delimiter: str) -> Generator[Record, None, None]:
 def _next(rows: Any, path: Path) -> list[str] | None:
     try:
         found: list[str] | None = next(rows, None)
-    except _BROKEN:
-        raise _torn(path) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError(
-            f"{path}:{rows.line_num + 1}: is not UTF-8; save the file as UTF-8"
-        ) from None
     except csv.Error:
         raise ConfigurationError(
             f"{path}:{rows.line_num}: is not readable as CSV: a quote is not closed, or a cell has "

@@ -80,7 +80,7 @@ def test_line_separators_inside_texts_are_no_line_ends(put: Put, mapped: Put) ->
         ("d.csv", f"text,toxic\na,1\n{CANARY},1,2\n", (":3:", "3 cells under 2 columns")),
         ("d.csv", f'text,toxic\n"{CANARY},1\n', (":2:", "quote is not closed")),
         ("d.csv", "text,text\na,b\n", (":1:", "two of one name")),
-        ("d.csv", b"text,toxic\n\xff,1\n", (":", "not UTF-8")),
+        ("d.csv", b"text,toxic\n\xff,1\n", (":2:", "not UTF-8")),
         ("d.csv", f"txt,toxic\n{CANARY},1\n", ("d.csv:", "has no column 'text'; did you mean 'txt'?")),
         ("d.parquet", b"PAR1 nothing", ("d.parquet:", "no Parquet file")),
         ("d.xlsx", b"", ("d.xlsx:", "suffix '.xlsx' is not known")),
