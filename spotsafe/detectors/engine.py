@@ -22,7 +22,7 @@ ID = "local"
 class _Share(NamedTuple):
     """The parts of one kind in one request."""
 
-    index: int
+    place: int
     request: DetectRequest
 
 
@@ -83,8 +83,8 @@ class LocalEngine:
         for kind, engine in self._engines.items():
             shares = _shares(requests, kind)
             for share, signals in zip(shares, self._answers(engine, shares, ends), strict=True):
-                scores[share.index] += signals.scores
-                missing[share.index] += signals.missing
+                scores[share.place] += signals.scores
+                missing[share.place] += signals.missing
         for index, request in enumerate(requests):
             missing[index] += _without_engine(request, self._engines)
         version = self.version

@@ -27,7 +27,8 @@ def engine(tier: str = "full", *, banks: Path | None = None) -> LocalEngine:
     if not _installed(_TEXT):
         raise missing_extra("local", "the local engine")
     from spotsafe.detectors.engine import ID, LocalEngine
-    from spotsafe.detectors.text.engine import TextEngine, Tier
+    from spotsafe.detectors.text.engine import TextEngine
+    from spotsafe.detectors.text.judging import Tier
 
     chosen = Tier(tier)
     name = ID if chosen is Tier.FULL else f"{ID}.{chosen.value}"
