@@ -31,7 +31,7 @@ CARD = Path(__file__).parents[2] / "docs" / "model-card-text.md"
 
 @pytest.fixture(scope="module")
 def engine() -> TextEngine:
-    return local.engine()
+    return TextEngine()
 
 
 def _request(text: str, *, labels=ALL, languages=()) -> DetectRequest:
@@ -109,7 +109,7 @@ def test_evidence_points_into_the_original_text(engine, text, label, seen):
 def test_same_text_same_answer(engine):
     """Detection is deterministic, across instances too."""
     request = _request("you people make me sick, honestly")
-    assert engine.detect([request]) == engine.detect([request]) == local.engine().detect([request])
+    assert engine.detect([request]) == engine.detect([request]) == TextEngine().detect([request])
 
 
 def test_batch_equals_single(engine):
