@@ -1,8 +1,8 @@
 """Text in the frames of a film: which frames are read, and what their text means over time.
 
 Reading takes a hundred times as long as looking, so it has a budget. A frame that looks like one that was
-read has its text; of the others those are read that look most as if they held text. What the budget leaves
-unread is a gap, and the caller says so.
+read, or whose strokes stand where they stood in one, has its text; of the others those are read that look
+most as if they held text. What the budget leaves unread is a gap, and the caller says so.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from spotsafe.detectors.image.picture_text import text_signals
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 A_MINUTE = 8
 """Frames read for each minute of film that has begun."""
@@ -36,6 +37,19 @@ SAMPLES = 4
 
 STROKE = 40
 """Grey levels between neighbouring pixels that make the edge of a stroke."""
+
+BLOCKS = (16, 8)
+"""Rows and columns of blocks; one holds a short word of a caption."""
+
+LETTERS = 0.04
+"""Share of edges from which on a block may hold letters: a line of small ones has a tenth."""
+
+STANDING = 0.6
+"""Share of a block's edges that stand where they stood in another frame, for both to hold the same letters,
+whatever moves behind them. Different words share about a quarter of theirs."""
+
+BOLD = 0.5
+"""Share of the most stroke-like block's edges from which on a block counts when frames are ranked."""
 
 
 class Reader(Protocol):
@@ -70,29 +84,71 @@ class Question(NamedTuple):
 
 def chosen(frames: Sequence[Frame], seconds: float, a_minute: int = A_MINUTE) -> Choice:
     """Which of *frames* to read: of those that differ, *a_minute* for each minute begun, those first that
-    look most like text."""
+    look most like text and least like the text of those before them."""
     thumbnails = [_thumbnail(frame.pixels) for frame in frames]
     like: list[int] = []
     for index, thumbnail in enumerate(thumbnails):
         same = (other for other in dict.fromkeys(like) if _same(thumbnail, thumbnails[other]))
         like.append(next(same, index))
-    different = list(dict.fromkeys(like))
-    minutes = max(1, -int(-seconds // 60))
-    ranked = sorted(different, key=lambda index: (-strokes(frames[index].pixels), index))
-    return Choice(tuple(sorted(ranked[: a_minute * minutes])), tuple(like))
+    looks = {index: strokes(frames[index].pixels) for index in dict.fromkeys(like)}
+    budget = a_minute * max(1, -int(-seconds // 60))
+    news = {index: look.most for index, look in looks.items()}
+    read: list[int] = []
+    while news and len(read) < budget:
+        best = max(news, key=lambda index: (news[index], -index))
+        read.append(best)
+        del news[best]
+        for index in list(news):
+            if looks[index].stand_in(looks[best]):
+                like = [best if other == index else other for other in like]
+                del news[index]
+            else:
+                fresh = looks[index].most * (1.0 - looks[index].share_in(looks[best]))
+                news[index] = min(news[index], fresh)
+    return Choice(tuple(sorted(read)), tuple(like))
 
 
-def strokes(pixels: U8) -> float:
-    """How much a frame looks like text: the share of its most stroke-like block in which brightness jumps
-    from one pixel to the next."""
+class Strokes(NamedTuple):
+    """Where a frame looks like text: *edges* of strokes, ``bool[BLOCKS[0], height, BLOCKS[1], width]`` by
+    blocks, and their *shares* in each block."""
+
+    edges: Flags
+    shares: F32
+
+    @property
+    def most(self) -> float:
+        """The share in the most stroke-like block."""
+        return float(self.shares.max())
+
+    def share_in(self, other: Strokes) -> float:
+        """How many of the edges in this frame's boldest blocks stand in the *other*, too: in [0, 1]."""
+        if self.edges.shape != other.edges.shape or not self.most:
+            return 0.0
+        bold = self.shares >= BOLD * self.most
+        return float(self._standing(other)[bold].sum() / self.shares[bold].sum())
+
+    def stand_in(self, other: Strokes) -> bool:
+        """Whether all letters of this frame, if it has any, stand in the *other*, too."""
+        letters = self.shares >= LETTERS
+        if self.edges.shape != other.edges.shape or not letters.any():
+            return False
+        return bool((self._standing(other)[letters] >= STANDING * self.shares[letters]).all())
+
+    def _standing(self, other: Strokes) -> F32:
+        standing: F32 = (self.edges & other.edges).mean(axis=(1, 3), dtype=np.float32)
+        return standing
+
+
+def strokes(pixels: U8) -> Strokes:
+    """How a frame ``uint8[height, width, 3]`` looks like text: where brightness jumps from one pixel to the
+    next."""
     grey = (pixels[::SAMPLES].sum(axis=2, dtype=np.uint16) // 3).astype(np.int16)
-    edges = np.abs(np.diff(grey, axis=1)) > STROKE
-    rows, columns = max(1, edges.shape[0] // 16), max(1, edges.shape[1] // 8)
-    whole = edges[: edges.shape[0] // rows * rows, : edges.shape[1] // columns * columns]
-    if not whole.size:
-        return 0.0
-    blocks = whole.reshape(whole.shape[0] // rows, rows, whole.shape[1] // columns, columns)
-    return float(blocks.mean(axis=(1, 3)).max())
+    found = np.abs(np.diff(grey, axis=1)) > STROKE
+    height, width = (max(1, -(-size // count)) for size, count in zip(found.shape, BLOCKS, strict=True))
+    whole = np.zeros((BLOCKS[0] * height, BLOCKS[1] * width), np.bool_)
+    whole[: found.shape[0], : found.shape[1]] = found
+    edges = whole.reshape(BLOCKS[0], height, BLOCKS[1], width)
+    return Strokes(edges, edges.mean(axis=(1, 3), dtype=np.float32))
 
 
 def read(

@@ -17,6 +17,11 @@ LABEL = "harass.bullying"
 BOX = Box(0.1, 0.8, 0.9, 0.9)
 
 
+def scene(number: int) -> np.ndarray:
+    """``uint8[360, 640, 3]`` of smooth colour fields."""
+    return made.scene(number, 360, 640)
+
+
 def lettered(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
     """*pixels* with a band of upright strokes, as letters make them, along the bottom."""
     found = pixels.copy()
@@ -32,13 +37,13 @@ def frames(*pixels: np.ndarray, every: float = 2.0) -> list[Frame]:
 
 def test_letters_look_more_like_text_than_scenes() -> None:
     """Strokes raise the measure, smooth colours do not; a frame of any size is measured."""
-    assert strokes(lettered(made.scene(1))) > 5 * strokes(made.scene(1))
-    assert strokes(np.zeros((1, 1, 3), np.uint8)) == 0.0
+    assert strokes(lettered(scene(1))).most > 5 * strokes(scene(1)).most
+    assert strokes(np.zeros((1, 1, 3), np.uint8)).most == 0.0
 
 
 def test_frames_that_look_alike_are_read_once() -> None:
     """A cut back to a shot that was read costs nothing; only its first frame is read."""
-    one, two = made.scene(1), made.scene(2)
+    one, two = scene(1), scene(2)
     noisy = np.clip(one.astype(int) + np.random.default_rng(1).integers(-4, 5, one.shape), 0, 255)
     choice = chosen(frames(one, two, noisy.astype(np.uint8), two), 8.0)
     assert choice == Choice((0, 1), (0, 1, 0, 1))
@@ -47,14 +52,23 @@ def test_frames_that_look_alike_are_read_once() -> None:
 
 def test_a_new_caption_on_the_same_shot_is_read() -> None:
     """A local change is enough to tell two frames apart."""
-    shot = made.scene(1)
+    shot = scene(1)
     assert chosen(frames(shot, lettered(shot, 1), lettered(shot, 2)), 8.0).read == (0, 1, 2)
+
+
+def test_a_caption_that_stands_still_is_read_once() -> None:
+    """Whatever moves behind it: the same strokes at the same place are the same text, others are not."""
+    shown = frames(*(lettered(scene(number), seed) for number, seed in ((1, 7), (2, 7), (3, 8), (4, 7))))
+    choice = chosen(shown, 8.0)
+    assert len(choice.read) == 2
+    assert choice.like[0] == choice.like[1] == choice.like[3] != choice.like[2]
+    assert not choice.unread
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(10.0, 2), (60.0, 2), (61.0, 4), (300.0, 10)], ids=str)
 def test_the_budget_grows_with_each_minute_begun(seconds: float, expected: int) -> None:
     """So many frames a minute; when there are more that differ, something stays unread."""
-    many = frames(*(made.scene(number) for number in range(12)))
+    many = frames(*(scene(number) for number in range(12)))
     choice = chosen(many, seconds, 2)
     assert len(choice.read) == expected
     assert choice.unread
@@ -62,7 +76,7 @@ def test_the_budget_grows_with_each_minute_begun(seconds: float, expected: int) 
 
 def test_the_budget_goes_to_what_looks_like_text() -> None:
     """Of more frames than can be read, those with strokes come first."""
-    many = frames(made.scene(1), lettered(made.scene(2)), made.scene(3), lettered(made.scene(4)))
+    many = frames(scene(1), lettered(scene(2), 5), scene(3), lettered(scene(4), 6))
     assert chosen(many, 10.0, 2).read == (1, 3)
 
 
