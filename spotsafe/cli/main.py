@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": ("spotsafe.cli.demo", "run the main job on this machine, outage included"),
     "adoption": ("spotsafe.cli.adoption", "show which surfaces are guarded, how, and what is not"),
     "holds": ("spotsafe.cli.holds", "list, release or reject held content"),
+    "eval": ("spotsafe.cli.eval", "measure engines and policies on data, compare, gate releases"),
     "train": ("spotsafe.cli.train", "rebuild shipped weights from data"),
 }
 """Command → module with ``configure(parser)`` and ``run(args, out)``, and its one-line help: kept here, so

@@ -92,6 +92,9 @@ RUNS = [
     ("serve --new-key app", 2),
     ("serve --new-key app --api-keys keys.json", 0),
     ("train text --data nowhere", 2),
+    ("eval run --data nowhere --detector local", 2),
+    ("eval report nowhere", 2),
+    ("eval data check --data nowhere", 2),
 ]
 
 

@@ -81,24 +81,31 @@ def subgroups_section(found: Sequence[Mapping[str, Any]]) -> RAW:
     for entry in found:
         rows.append(
             cells.text_cell(entry["label"], "name mono")
-            + cells.text_cell(entry["group"], "name")
+            + cells.text_cell(entry["group"] or "mean, power −5", "name" if entry["group"] else "name dim")
             + cells.number_cell(entry["rows"])
             + "".join(_bias_cell(entry["figures"][name]) for name in SUBGROUP)
-            + (
-                cells.figure_cell("fpr", entry["figures"]["fpr"])
-                if "fpr" in entry["figures"]
-                else "<td></td>"
-            )
+            + "".join(_gap_cell(name, entry["figures"].get(name)) for name in ("fpr", "fpr_gap"))
         )
-    heads = ("Label", "Group", "#rows", *SUBGROUP.values(), "#False positives")
+    heads = ("Label", "Group", "#rows", *SUBGROUP.values(), "#False positives", "#Gap")
     lead = (
         "Subgroup: ranking among rows that mention the group. BPSN: clean rows that mention it against "
-        "positive ones that do not (low: mentions alone raise scores). BNSP: the other way round."
+        "positive ones that do not (low: mentions alone raise scores). BNSP: the other way round. The gap is "
+        "the group's false-positive rate less that of all other rows."
     )
     return cells.section("subgroups", "Identity subgroups", lead, cells.table(heads, rows, style="heat"))
 
 
-SUBGROUP = {"subgroup_auc": "Subgroup", "bpsn_auc": "BPSN", "bnsp_auc": "BNSP"}
+SUBGROUP = {"subgroup": "Subgroup", "bpsn": "BPSN", "bnsp": "BNSP"}
+
+
+def _gap_cell(name: str, figure: Mapping[str, Any] | None) -> RAW:
+    """A rate, or a difference of two in points; the line of means has neither."""
+    if figure is None:
+        return "<td></td>"
+    if name == "fpr" or figure["value"] is None:
+        return cells.figure_cell("fpr", figure)
+    value, low, high = (f"{figure[side] * 100:+.1f}" for side in ("value", "low", "high"))
+    return f'<td class="number">{value}<small>{low} … {high}</small></td>'
 
 
 def _bias_cell(figure: Mapping[str, Any]) -> RAW:
@@ -114,11 +121,10 @@ def confusion_section(found: Mapping[str, Any]) -> RAW:
     """What is flagged where each label is right."""
     rows = []
     for entry in found["rows"]:
-        cells_of = "".join(_share_cell(share) for share in entry["flagged"])
-        rows.append(
-            cells.text_cell(entry["label"], "name mono") + cells.number_cell(entry["rows"]) + cells_of
-        )
-    heads = ["right: down, flagged: across", "rows", *found["columns"]]
+        name = "name dim" if entry["label"] is None else "name mono"
+        head = cells.text_cell(entry["label"] or "no label is right", name) + cells.number_cell(entry["rows"])
+        rows.append(head + "".join(map(_share_cell, (*entry["flagged"], entry["silent"]))))
+    heads = ["right: down, flagged: across", "rows", *found["columns"], "nothing"]
     lead = "Of the rows for which a label is right, the percentage in which each label is flagged."
     return cells.section("confusion", "Confusion by taxonomy", lead, _matrix(heads, rows))
 

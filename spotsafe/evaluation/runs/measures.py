@@ -16,6 +16,7 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics import calibration, ranking, sampled, threshold
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import proportion
+from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
 from spotsafe.evaluation.runs import layout
 from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
 
@@ -102,13 +103,18 @@ def _coverage(subject: Subject, pairs: Pairs) -> Estimate:
 def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:
     if not subject.run.meta.sampled:
         return threshold.rates(pairs.truth, pairs.scores, subject.at)
+    run = subject.run
     if pairs.weights is None:
         return threshold.Rates(*[_unweighable(pairs)] * len(RATES))
     strata = None
-    if layout.STRATUM in subject.run.meta.categories:
-        strata = subject.run.category(layout.STRATUM).codes[pairs.rows]
-    labels = sampled.SampledLabels(pairs.truth, 1.0 / pairs.weights, strata=strata)
-    return sampled.rates(labels, pairs.scores, subject.at)
+    if layout.STRATUM in run.meta.categories:
+        strata = run.category(layout.STRATUM).codes
+    # The rows of a slice are a domain of the whole design: strata are counted with all their labels.
+    scores = run.scores(subject.label).astype(np.float64)
+    labels = SampledLabels(run.truth(subject.label), run.inclusion, strata=strata)
+    lost = labels.chosen & np.isnan(scores)
+    labels = labels.without(lost) if lost.any() else labels
+    return sampled.rates(labels, scores, subject.at, domain=subject.mask)
 
 
 def _unweighable(pairs: Pairs) -> Estimate:

@@ -152,11 +152,13 @@ def _score_rest(meta: layout.Meta, job: _Job, clock: Clock, pause: Callable[[flo
     # Rows at which nothing was answered are kept only when an answer follows: a detector that is down for
     # good leaves them unscored, to be asked for when the run is taken up again.
     waiting: list[tuple[Row, Signals]] = []
+    capabilities = job.detector.capabilities()
+    reads = () if capabilities is None else capabilities.context_fields
     job.progress(done, total)
     try:
         for batch in _batches(rows, job.pace.batch):
             began = clock.monotonic()
-            found = asker.signals([DetectRequest(row.content, meta.labels) for row in batch])
+            found = asker.signals([_request(row, meta.labels, reads) for row in batch])
             meta = _noted(meta, job.detector.version, clock.monotonic() - began)
             waiting += zip(batch, found, strict=True)
             done += len(batch)
@@ -172,6 +174,13 @@ def _score_rest(meta: layout.Meta, job: _Job, clock: Clock, pause: Callable[[flo
         writer.flush()
         layout.write_meta(job.folder, meta, BEGUN)
     return meta
+
+
+def _request(row: Row, labels: tuple[str, ...], reads: Sequence[str]) -> DetectRequest:
+    """What is asked of one row; of its context only what the detector reads."""
+    return DetectRequest(
+        row.content, labels, {name: row.context[name] for name in reads if name in row.context}
+    )
 
 
 def _noted(meta: layout.Meta, version: str, seconds: float) -> layout.Meta:

@@ -1,0 +1,83 @@
+"""``spotsafe eval run``: score data with a detector into a run, then report on it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spotsafe.cli.eval_options import add_data, add_report, dataset_of, progress_of
+from spotsafe.cli.eval_report import reported
+from spotsafe.cli.output import Output
+from spotsafe.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from spotsafe.core.seams import Detector
+
+RUNS = Path("eval-runs")
+"""Where runs go when no folder is named."""
+
+
+def configure_run(parser: argparse.ArgumentParser) -> None:
+    """Options of the action."""
+    add_data(parser)
+    parser.add_argument(
+        "--detector", required=True, metavar="SPEC",
+        help="local, local:first, https://SERVICE, openai:[MODEL][@URL], mistral:…, azure:ENDPOINT, "
+        "llama-guard:MODEL@URL or safeguard:MODEL@URL; keys come from the environment",
+    )  # fmt: skip
+    parser.add_argument(
+        "--broad", action="store_true", help="let a vendor's category speak for narrower labels too"
+    )
+    parser.add_argument(
+        "--labels", action="append", default=[], metavar="LABEL", help="only these labels or patterns"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"the run's folder (default: {RUNS}/DATA.DETECTOR)"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=32, metavar="N", help="rows per call (default: %(default)s)"
+    )
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="per call of the detector")
+    add_report(parser)
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """0, or 1 where the gate is not kept. Raises SpotsafeError."""
+    from spotsafe.evaluation.gates.model import read_gate
+    from spotsafe.evaluation.runs.scoring import Pace, score
+
+    if args.batch < 1:
+        raise ConfigurationError(f"--batch {args.batch}: give 1 or more")
+    gate = None if args.gate is None else read_gate(args.gate)  # a fault shows before hours of scoring
+    dataset = dataset_of(args)
+    detector = _detector(args)
+    try:
+        scored = score(
+            detector,
+            dataset,
+            args.out or RUNS / _slug(f"{dataset.name}.{args.detector}"),
+            labels=args.labels or None,
+            limit=args.limit,
+            pace=Pace(batch=args.batch, timeout=args.timeout),
+            progress=progress_of(out, "scored"),
+        )
+    finally:
+        close = getattr(detector, "close", None)
+        if close is not None:
+            close()
+    return reported(scored, args, out, gate=gate, dataset=dataset)
+
+
+def _detector(args: argparse.Namespace) -> Detector:
+    from spotsafe.detectors.backends.choose import detector
+
+    return detector(args.detector, environ=os.environ, broad=args.broad)
+
+
+def _slug(words: str) -> str:
+    """Words as a folder's name."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")[:80]

@@ -1,0 +1,266 @@
+"""``spotsafe eval``: from a file of labelled rows to a report, a comparison and an exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotsafe.cli.eval_options import progress_of
+from spotsafe.cli.main import main
+from spotsafe.cli.output import Output
+from spotsafe.core.seams import Detector
+from spotsafe.detectors.backends import choose
+from spotsafe.testing.detector import FakeDetector
+
+MAPPING = """\
+mapping: 1
+name: comments
+id: id
+content: {body: text}
+language: lang
+labels:
+  tone.toxic: rude
+slices: {target: target}
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a data set; detectors are scripted: ``local`` is good, ``local:first`` is weaker."""
+    rows = []
+    for n in range(160):
+        rude = n % 2
+        weak = "obvious" if n % 3 else "veiled"
+        text = f"canary-5e1f {weak} rude {n}" if rude else f"nice thing {n}"
+        target = "women" if n % 4 < 2 else "none"
+        rows.append(
+            {"id": f"c{n}", "text": text, "lang": "de" if n < 80 else "en", "rude": rude, "target": target}
+        )
+    (tmp_path / "comments.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (tmp_path / "comments.mapping.yaml").write_text(MAPPING, "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def scripted(tier: str) -> Detector:
+        fake = FakeDetector({"obvious": {"tone.toxic": 0.9}}, id=f"scripted.{tier}")
+        if tier == "full":
+            fake.say("veiled", {"tone.toxic": 0.8})
+        fake.say("nice thing 4", {"tone.toxic": 0.6})
+        return fake
+
+    monkeypatch.setattr(choose, "_local", scripted)
+    return tmp_path
+
+
+def called(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    """Exit code and the JSON document of a command."""
+    code = main(["eval", *words.split(), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict)
+    return code, found
+
+
+RUN = "run --data comments.jsonl --detector local"
+
+
+def test_a_run_reports_figures(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Figures by label and slice, kept in a folder that is named; the same command again scores nothing."""
+    code, found = called(RUN, capsys)
+    assert code == 0
+    [label] = found["labels"]
+    assert label["label"] == "tone.toxic"
+    assert (label["positives"], label["annotated"]) == (80, 160)
+    assert label["figures"]["recall"]["value"] == 1.0
+    assert label["figures"]["fpr"]["value"] == pytest.approx(6 / 80)
+    assert {entry["category"] for entry in label["slices"]} == {"language", "target"}
+    assert (place / found["folder"] / "meta.json").exists()
+    assert called(RUN, capsys) == (0, found)
+
+
+def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """The terminal shows the same figures, and where the run is."""
+    assert main(["eval", *RUN.split()]) == 0
+    shown = capsys.readouterr().out
+    assert "tone.toxic" in shown
+    assert "80/160" in shown
+    assert "eval-runs/comments.local" in shown
+
+
+GATES = [("at_most: 0.10", 0), ("at_most: 0.05", 1), ("at_most: 0.10, confidence: upper", 1)]
+
+
+@pytest.mark.parametrize(("bound", "code"), GATES)
+def test_a_gate_decides_the_exit_code(
+    place: Path, bound: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0 where all is kept, 1 where not, with the requirement's line."""
+    (place / "gate.yaml").write_text(
+        f"spotsafe-gate: 1\nrequirements:\n  - {{metric: fpr, label: tone.*, {bound}}}\n", "utf-8"
+    )
+    found_code, found = called(f"{RUN} --gate gate.yaml", capsys)
+    assert found_code == code
+    assert found["gate"]["passed"] is (code == 0)
+    assert found["gate"]["results"][0]["place"] == "gate.yaml:3"
+
+
+def test_thresholds_of_the_gate_hold_in_the_report(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The gate, then the option, then the surface's rules say where scores are cut."""
+    (place / "m.yaml").write_text(
+        "spotsafe: 1\nteam: t\nowner: o@example.com\nsurfaces:\n  a.b:\n    content: {body: text}\n"
+        "    rules:\n"
+        "      - {id: x, label: tone.toxic, at: 0.85, then: hold}\n",
+        "utf-8",
+    )
+    (place / "gate.yaml").write_text(
+        "spotsafe-gate: 1\nthresholds: {tone.*: 0.7}\nrequirements:\n"
+        "  - {metric: fpr, label: tone.*, at_most: 1}\n",
+        "utf-8",
+    )
+    surface = "--manifests m.yaml --surface a.b"
+    assert called(f"{RUN} {surface}", capsys)[1]["labels"][0]["at"] == 0.85
+    assert called(f"{RUN} {surface} --threshold tone.*=0.3", capsys)[1]["labels"][0]["at"] == 0.3
+    assert called(f"{RUN} {surface} --gate gate.yaml", capsys)[1]["labels"][0]["at"] == 0.7
+
+
+def test_the_report_shows_content_only_when_asked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Row ids by default; content with the option; never in the run's folder or the terminal."""
+    weak = RUN.replace("local", "local:first")
+    assert main(["eval", *f"{weak} --report r.html".split()]) == 0
+    assert "canary-5e1f" not in capsys.readouterr().out
+    page = (place / "r.html").read_text("utf-8")
+    assert "c9" in page
+    assert "canary-5e1f" not in page
+    assert main(["eval", *f"{weak} --report r.html --with-content".split()]) == 0
+    assert "canary-5e1f" not in capsys.readouterr().out
+    assert "canary-5e1f" in (place / "r.html").read_text("utf-8")
+    folder = place / "eval-runs" / "comments.local-first"
+    assert all(b"canary" not in path.read_bytes() for path in folder.iterdir())
+
+
+def test_an_earlier_run_can_be_reported_and_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """`report` needs no detector; `compare` says which is better and exits 1 where the second is worse."""
+    called(f"{RUN} --out good", capsys)
+    called(f"{RUN}:first --out weak", capsys)
+    code, found = called("report weak --against good", capsys)
+    assert code == 0
+    assert found["comparison"]["means"][0]["verdict"] == "worse"
+    code, found = called("compare good weak", capsys)
+    assert code == 1
+    assert found["differences"][0]["verdict"] == "worse"
+    assert called("compare weak good", capsys)[0] == 0
+    code, found = called("compare good good --metric fpr --slice language=de", capsys)
+    assert (code, found["differences"][0]["verdict"]) == (0, "no difference")
+    assert found["differences"][0]["rows"] == 80
+    assert main(["eval", "compare", "good", "weak"]) == 1
+    assert "worse" in capsys.readouterr().out
+
+
+def test_a_gate_can_compare_with_another_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`no_worse_than: against` is the run of --against."""
+    (place / "gate.yaml").write_text(
+        "spotsafe-gate: 1\nrequirements:\n  - {metric: auprc, label: tone.*, no_worse_than: against}\n",
+        "utf-8",
+    )
+    called(f"{RUN} --out good", capsys)
+    called(f"{RUN}:first --out weak", capsys)
+    assert called("report good --against weak --gate gate.yaml", capsys)[0] == 0
+    assert called("report weak --against good --gate gate.yaml", capsys)[0] == 1
+
+
+UNUSABLE = [
+    ("run --data nowhere.jsonl --detector local", "no such file"),
+    (f"{RUN} --detector magic", "names no detector"),
+    (f"{RUN} --limit 0", "leaves no rows"),
+    (f"{RUN} --batch 0", "1 or more"),
+    (f"{RUN} --labels hat.*", "no label of the taxonomy"),
+    (f"{RUN} --threshold tone.toxic=2", "0 to 1"),
+    (f"{RUN} --threshold nothing=0.5", "pattern of the taxonomy"),
+    (f"{RUN} --manifests comments.mapping.yaml", "--surface"),
+    (f"{RUN} --gate nowhere.yaml", "cannot be read"),
+    (f"{RUN} --against nowhere", "no run"),
+    ("report nowhere", "no run"),
+    ("compare nowhere nowhere", "no run"),
+    ("data check --data comments.jsonl --out x", "--out goes with"),
+    ("data card --data comments.jsonl --against x", "--against goes with"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), UNUSABLE)
+def test_unusable_input_is_refused_with_the_remedy(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 and a message that says what to do."""
+    code, found = called(words, capsys)
+    assert code == 2
+    assert told in found["error"]
+
+
+def test_a_gate_is_read_before_anything_is_scored(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault in it does not show after hours of scoring."""
+    (place / "gate.yaml").write_text("spotsafe-gate: 1\n", "utf-8")
+    assert called(f"{RUN} --gate gate.yaml", capsys)[0] == 2
+    assert not (place / "eval-runs").exists()
+
+
+def test_content_needs_the_data_that_were_scored(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another file under the same name does not lend its texts to old errors."""
+    called(f"{RUN} --out run", capsys)
+    assert "needs --data" in called("report run --with-content", capsys)[1]["error"]
+    with (place / "comments.jsonl").open("a") as file:
+        file.write('{"id": "x", "text": "new", "lang": "en", "rude": 0, "target": "none"}\n')
+    code, found = called("report run --with-content --data comments.jsonl", capsys)
+    assert code == 2
+    assert "digest differs" in found["error"]
+
+
+def test_data_sets_are_described_and_checked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Card and Croissant go to a file or the terminal; a row that stands in a training set is a finding."""
+    assert called("data card --data comments.jsonl", capsys)[1]["rows"] == 160
+    assert main(["eval", "data", "card", "--data", "comments.jsonl", "--out", "card.md"]) == 0
+    assert "comments" in (place / "card.md").read_text("utf-8")
+    capsys.readouterr()
+    assert called("data croissant --data comments.jsonl", capsys)[1]["@type"]
+    assert main(["eval", "data", "croissant", "--data", "comments.jsonl", "--out", "c.json"]) == 0
+    assert json.loads((place / "c.json").read_text("utf-8"))["@type"]
+    (place / "train.jsonl").write_text(
+        (place / "comments.jsonl").read_text("utf-8").splitlines()[5] + "\n", "utf-8"
+    )
+    (place / "train.mapping.yaml").write_text(MAPPING.replace("comments", "train"), "utf-8")
+    capsys.readouterr()
+    code, found = called("data check --data comments.jsonl --against train.jsonl", capsys)
+    assert code == 1
+    assert "c5" in {pair["second"] for pair in found["leaks"]["train"]}
+    assert main(["eval", "data", "check", "--data", "comments.jsonl", "--against", "train.jsonl"]) == 1
+    shown = capsys.readouterr().out
+    assert "c5" in shown
+    assert "canary" not in shown
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "quiet"), [(Terminal, False), (io.StringIO, True)])
+def test_progress_is_shown_on_a_terminal_alone(stream: type[io.StringIO], quiet: bool) -> None:
+    """Rows, the total and the time left; nothing in a pipe."""
+    error, moments = stream(), iter([0.0, 10.0, 20.0, 20.01])
+    told = progress_of(Output(stdout=io.StringIO(), stderr=error), "scored", lambda: next(moments))
+    for done in (100, 200, 210):
+        told(done, 400)
+    assert error.getvalue() == "" if quiet else "scored 200 of 400 rows, 40 s left" in error.getvalue()
+    assert "210" not in error.getvalue()
+
+
+@pytest.mark.parametrize("action", ["run", "compare", "report", "data"])
+def test_every_action_explains_itself(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``spotsafe eval ACTION --help``."""
+    with pytest.raises(SystemExit) as left:
+        main(["eval", action, "--help"])
+    assert left.value.code == 0
+    assert f"usage: spotsafe eval {action}" in capsys.readouterr().out
