@@ -25,16 +25,16 @@ ALIKE = 64
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
-def as_rgb(image: Image, size: tuple[int, int], turn: str | None) -> U8:
-    """``uint8[height, width, 3]`` of *image*, scaled to *size* and then turned; *turn* is Pillow's name of a
-    transposition."""
+def as_rgb(image: Image, by: int, turn: str | None) -> U8:
+    """``uint8[height, width, 3]`` of *image*, both sides divided *by* a whole number, and then turned; *turn*
+    is Pillow's name of a transposition."""
     from PIL.Image import Transpose
 
     profile = image.info.get("icc_profile")
     image = _eight_bits(image)
     image = _plain(image)
-    if image.size != size:
-        image = image.resize(size, reducing_gap=2.0)
+    if by > 1:
+        image = _reduced(image, by)
     image = _standard(image, profile)
     if image.mode in ("RGBA", "LA"):
         image = flattened(image.convert("RGBA"))
@@ -43,6 +43,13 @@ def as_rgb(image: Image, size: tuple[int, int], turn: str | None) -> U8:
     if turn is not None:
         image = image.transpose(Transpose[turn])
     return np.asarray(image)
+
+
+def _reduced(image: Image, by: int) -> Image:
+    """Means of *by* times *by* pixels, where colours count as much as they are seen."""
+    if image.mode in ("RGBA", "LA"):
+        return image.convert(image.mode[:-1] + "a").reduce(by).convert(image.mode)
+    return image.reduce(by)
 
 
 def _eight_bits(image: Image) -> Image:

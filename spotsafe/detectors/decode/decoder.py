@@ -78,12 +78,6 @@ def check_size(size: tuple[int, int], encoded: int, limits: Limits) -> None:
         raise DecodeError(Reason.RATIO, limits)
 
 
-def fitted_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """*size* in the same proportion, its longest side at most *side*."""
-    scale = min(1.0, side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 class Decoder(Protocol):
     """Decodes whole files. Every method raises :class:`DecodeError`, and
     :class:`~spotsafe.core.errors.ConfigurationError` without the extra ``media``; *timeout* in seconds bounds

@@ -19,7 +19,8 @@ class Limits(NamedTuple):
     pixels: int
     """Width times height of one frame, as the file states it and before anything is allocated for it."""
     side: int
-    """Longest side of the frames given back; larger ones are scaled down. Refuses nothing."""
+    """Longest side of the frames given back; larger ones are scaled down, pictures by whole numbers. Refuses
+    nothing."""
     frames: int
     """Frames given back (*cut*)."""
     visits: int

@@ -26,7 +26,7 @@ from spotsafe.detectors.decode.container import (
     start,
 )
 from spotsafe.detectors.decode.decoded import Movie, Sound
-from spotsafe.detectors.decode.decoder import DecodeError, check_size, fitted_size
+from spotsafe.detectors.decode.decoder import DecodeError, check_size
 from spotsafe.detectors.decode.limits import Limits, Reason
 from spotsafe.detectors.decode.sounds import read_sound
 
@@ -144,6 +144,12 @@ class _Film:
         if not self.width:
             self.width, self.height = size if frame.rotation % 180 == 0 else size[::-1]
         self._keys.offer(time, thumbnail(frame), partial(_held, frame, fitted_size(size, self._limits.side)))
+
+
+def fitted_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """*size* in the same proportion, its longest side at most *side*."""
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _held(frame: VideoFrame, size: tuple[int, int]) -> Callable[[], U8]:

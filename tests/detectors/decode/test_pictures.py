@@ -167,9 +167,22 @@ def test_large_pictures_come_smaller_and_state_their_size() -> None:
     limits = IMAGE._replace(side=100)
     for kind in ("JPEG", "PNG", "WEBP"):
         found = InlineDecoder(MediaLimits(image=limits)).picture(made.picture(kind, made.scene(1, 600, 900)))
-        assert (found.width, found.height, found.frames[0].pixels.shape) == (900, 600, (67, 100, 3))
-        small = np.asarray(Image.fromarray(made.scene(1, 600, 900)).resize((100, 67)))
+        height, width = found.frames[0].pixels.shape[:2]
+        assert (found.width, found.height) == (900, 600)
+        assert 50 < width <= 100
+        assert width / height == pytest.approx(1.5, abs=0.03)
+        small = np.asarray(Image.fromarray(made.scene(1, 600, 900)).resize((width, height)))
         assert apart(found.frames[0].pixels.astype(np.int64), small) < 8
+
+
+def test_what_is_not_seen_does_not_shine_through_when_scaled_down() -> None:
+    """Fully transparent red beside opaque blue gives blue on white, without a red edge."""
+    stored = np.zeros((200, 200, 4), np.uint8)
+    stored[:, :101] = (0, 0, 255, 255)
+    stored[:, 101:] = (255, 0, 0, 0)
+    limits = MediaLimits(image=IMAGE._replace(side=100))
+    (frame,) = InlineDecoder(limits).picture(saved(Image.fromarray(stored))).frames
+    assert (frame.pixels[:, :, 0].astype(int) <= frame.pixels[:, :, 1].astype(int) + 2).all()
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
