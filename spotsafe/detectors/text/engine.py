@@ -164,14 +164,10 @@ def _given(index: int, part: Part, request: DetectRequest) -> _Read:
     informed = [label for label in request.labels if label in conversation.LABELS]
     if before and informed and text.strip():
         texts += [(f"{before}\n{text}", informed), (before, informed)]
-    given = tuple(Given(text, language, spoken, _mask(labels)) for text, labels in texts)
+    given = tuple(
+        Given(text, language, spoken, any(label in COLUMN for label in labels)) for text, labels in texts
+    )
     return _Read(index, part, language, (*spoken, *stated), given)
-
-
-def _mask(labels: Sequence[str]) -> NDArray[np.bool_]:
-    mask = np.zeros(len(COLUMN), dtype=bool)
-    mask[[COLUMN[label] for label in labels if label in COLUMN]] = True
-    return mask
 
 
 def _informed(judgements: Sequence[Judgement]) -> list[float]:

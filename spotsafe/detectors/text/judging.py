@@ -30,12 +30,12 @@ class Tier(str, Enum):
 
 class Given(NamedTuple):
     """One text to score. *language*: what it is in, as far as known; *spoken*: what else it may be in;
-    *wanted*: mask of the labels that are asked for [labels]."""
+    *wanted*: whether any label of the models is asked for."""
 
     text: str
     language: str
     spoken: tuple[str, ...]
-    wanted: NDArray[np.bool_]
+    wanted: bool
 
 
 class Judgement(NamedTuple):
@@ -56,28 +56,38 @@ class Judge:
         self._tier = tier
 
     def judge(self, texts: Sequence[Given]) -> list[Judgement]:
-        """A judgement per text, in order; all windows of all texts share encoder passes."""
+        """A judgement per text, in order; all windows of the texts that the encoder reads share passes."""
         readings = [read(given.text, self.models, self._terms, given.spoken) for given in texts]
-        if self._tier is Tier.FIRST:
-            return [self._first(given, reading, None) for given, reading in zip(texts, readings, strict=True)]
-        heads = encoder_logits(readings, self.models, sentence_encoder())
-        return [
-            self._both(given, reading, found)
-            for given, reading, found in zip(texts, readings, heads, strict=True)
-        ]
+        found = [self._first(given, reading) for given, reading in zip(texts, readings, strict=True)]
+        loud = [index for index, given in enumerate(texts) if not self._is_settled(given, found[index])]
+        heads = (
+            encoder_logits([readings[index] for index in loud], self.models, sentence_encoder())
+            if loud
+            else []
+        )
+        for index, by_head in zip(loud, heads, strict=True):
+            found[index] = self._beyond(texts[index], readings[index], by_head)
+        return found
 
-    def _first(self, given: Given, reading: Reading, heads: dict[int, F32] | None) -> Judgement:
-        return Judgement(reading, scores(reading, heads, self.models, given.language), True)
+    def _first(self, given: Given, reading: Reading) -> Judgement:
+        """What n-grams and lexicon say."""
+        return Judgement(reading, scores(reading, None, self.models, given.language), True)
 
-    def _both(self, given: Given, reading: Reading, heads: dict[int, F32]) -> Judgement:
-        first = self._first(given, reading, heads)
+    def _is_settled(self, given: Given, first: Judgement) -> bool:
+        """Whether the n-grams are enough: always where nothing else is wanted, and for calm English texts
+        where that was measured."""
+        if self._tier is Tier.FIRST or not given.wanted:
+            return True
+        if self._second is None or self._tier is not Tier.FULL or given.language != LANGUAGE:
+            return False
+        return self._second.is_quiet(first.scores)
+
+    def _beyond(self, given: Given, reading: Reading, heads: dict[int, F32]) -> Judgement:
+        """What the encoder says too, and the second tier where it is asked."""
+        first = Judgement(reading, scores(reading, heads, self.models, given.language), True)
         second = self._second
         if second is None or given.language != LANGUAGE or not reading.normal.text.strip():
             return first
-        if self._tier is Tier.SECOND:
-            return Judgement(reading, second.scores(reading, heads, self.models, given.language), False)
-        unsure = second.unsure(first.scores)
-        if self._tier is Tier.ENCODER or not (unsure & given.wanted).any():
+        if self._tier is Tier.FULL and not second.is_asked(first.scores):
             return first
-        told = second.scores(reading, heads, self.models, given.language)
-        return Judgement(reading, np.where(unsure, told, first.scores), False)
+        return Judgement(reading, second.scores(reading, heads, self.models, given.language), False)

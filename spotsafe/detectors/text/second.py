@@ -1,7 +1,10 @@
 """The second tier: which texts it reads, and how its logits join those of the first.
 
-A label's score comes from the second tier exactly when the first tier's score for that label lies between the
-label's bounds (``second.json``), whatever other labels are asked for.
+A text goes on when the score of the stage before reaches the bound of *any* label (``second.json``),
+whichever labels are asked for: scores do not depend on what else a request wants. So the n-grams alone
+settle what is plainly calm, the sentence encoder most of the rest, and the transformer reads what is left.
+All labels of a text that went on come from both tiers together: hostile tone is a reason to look for threats
+again.
 """
 
 from __future__ import annotations
@@ -36,13 +39,15 @@ the first tier's logits."""
 
 class Parameters(NamedTuple):
     """*model*: the beginning of the model's SHA-256. *stack* [labels, 3]: weights of the logits of heads,
-    n-grams and transformer; *calibration* [labels, 2]: slope and offset of their sum; *bounds* [labels, 2]:
-    from which first-tier score to below which the second tier is asked."""
+    n-grams and transformer; *calibration* [labels, 2]: slope and offset of their sum; *bounds* [labels]:
+    the first-tier score from which the second tier is asked; *quiet* [labels]: the score of the n-grams alone
+    from which the sentence encoder is asked."""
 
     model: str
     stack: F32
     calibration: F32
     bounds: F32
+    quiet: F32
 
 
 def parameters(folder: Path) -> Parameters | None:
@@ -57,9 +62,9 @@ def parameters(folder: Path) -> Parameters | None:
             raise ValueError("another format")
         columns = [
             np.array([entry[name] for entry in entries], dtype=np.float32)
-            for name in ("stack", "calibration", "bounds")
+            for name in ("stack", "calibration", "bound", "quiet")
         ]
-        if [column.shape for column in columns] != [(len(LABELS), width) for width in (3, 2, 2)]:
+        if [column.shape for column in columns] != [(len(LABELS), *width) for width in ((3,), (2,), (), ())]:
             raise ValueError("sizes differ")
         return Parameters(str(stored["model"]), *columns)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -80,11 +85,13 @@ class SecondTier:
         self._parameters = found
         self._network = network
 
-    def unsure(self, scores: F32) -> NDArray[np.bool_]:
-        """Labels whose first-tier *scores* [labels] the second tier is asked about."""
-        bounds = self._parameters.bounds
-        result: NDArray[np.bool_] = (scores >= bounds[:, 0]) & (scores < bounds[:, 1])
-        return result
+    def is_quiet(self, scores: F32) -> bool:
+        """Whether the n-grams' *scores* [labels] settle an English text."""
+        return not (scores >= self._parameters.quiet).any()
+
+    def is_asked(self, scores: F32) -> bool:
+        """Whether a text with these first-tier *scores* [labels] goes on."""
+        return bool((scores >= self._parameters.bounds).any())
 
     def scores(self, reading: Reading, heads: dict[int, F32], models: TextModels, language: str) -> F32:
         """Calibrated probabilities [labels] of both tiers together."""

@@ -45,6 +45,10 @@ CAPS = {
 """Most rows of a set, where that differs from the first tier's (0: all)."""
 
 TEACHER_WEIGHT = 0.5
+FIRST_WEIGHT = 0.3
+"""Weight of the first tier's scores where nothing else is known: it has the lexicon, and sees what the
+teacher does not (sexual text, self-harm, requests)."""
+
 PRIOR_WEIGHT = 0.15
 """Weight of what a set is known not to hold: no prompt attacks in comments, no hate in requests for code."""
 
@@ -143,6 +147,15 @@ def _fill(row: Row, values: F32, weights: F32, scores: F32) -> None:
     for label in absent:
         if weights[COLUMN[label]] == 0:
             weights[COLUMN[label]] = PRIOR_WEIGHT
+
+
+def taught(material: Material, rows: NDArray[np.int64], scores: F32) -> Material:
+    """*material* with the first tier's *scores* [rows, labels] of *rows* in the gaps that are left."""
+    values, weights = material.targets.values.copy(), material.targets.weights.copy()
+    empty = weights[rows] == 0
+    values[rows] = np.where(empty, scores, values[rows])
+    weights[rows] = np.where(empty, np.float32(FIRST_WEIGHT), weights[rows])
+    return material._replace(targets=Targets(values, weights))
 
 
 class Draw(NamedTuple):

@@ -14,6 +14,7 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.text import lexicon, weights
 from spotsafe.detectors.text.encoder import Encoder, SentenceEncoder
 from spotsafe.detectors.text.labels import COLUMN
+from spotsafe.detectors.text.scoring import FIRST
 from spotsafe.detectors.text.second import PARAMETERS
 from spotsafe.detectors.text.transformer import Transformer
 from spotsafe.learning.text import contrast, measure
@@ -23,7 +24,7 @@ from spotsafe.learning.text.progress import Progress
 from spotsafe.learning.text.rows import Targets
 from spotsafe.learning.text.second import blend, export, fitting
 from spotsafe.learning.text.second import material as drawing
-from spotsafe.learning.text.second.readings import Stages, stages
+from spotsafe.learning.text.second.readings import Stages, first_scores, stages
 from spotsafe.learning.text.sources import Source, shipped_registry
 from spotsafe.learning.text.teacher import Teacher
 from spotsafe.learning.text.threads import one_thread
@@ -57,9 +58,32 @@ def train(
         material = drawing.collect(data_dir, sources, teacher or Teacher.installed(), shown)
         if not (~material.held_out).any():
             raise ConfigurationError(f"{data_dir}: no usable English rows in the registered sets")
+        material = taught(material, first, without=without, progress=shown)
         fitted = fitting.fit(material, without=without, seed=seed, progress=shown)
         digest = export.export(fitted, out_dir)
         return finish(material, out_dir, digest, first=first, without=without, progress=shown)
+
+
+def taught(
+    material: drawing.Material,
+    first: Path | None = None,
+    *,
+    without: Collection[str] = (),
+    progress: Progress,
+    encoder: Encoder | None = None,
+) -> drawing.Material:
+    """*material* with the scores of the first tier in *first* where rows that are fitted on have gaps."""
+    rows = np.flatnonzero(~material.held_out & ~np.isin(material.column("source"), list(without)))
+    models = weights.load(first or weights.shipped())
+    found = stages(
+        [material.rows[index].text for index in rows],
+        models=models,
+        lexicon=lexicon.load(),
+        encoder=encoder or SentenceEncoder(),
+        network=None,
+        progress=progress,
+    )
+    return drawing.taught(material, rows, first_scores(found, models))
 
 
 def finish(
@@ -85,42 +109,61 @@ def finish(
         network=network.logits,
         progress=progress,
     )
-    alone = first_scores(found, models)
-    targets, sources = part(material.targets, rows), material.column("source")[rows]
-    annotated = weights_of_annotations(material, rows, targets)
-    blended = blend.fit(found, alone, Targets(targets.values, annotated), sources)
+    alone, quiet = first_scores(found, models), first_scores(found, models, FIRST)
+    blended = blended_with(material, rows, found, (quiet, alone))
     _write(out_dir / PARAMETERS, blended.parameters(digest))
-    report = _report(material, rows, found, alone, blended)
+    report = _report(material, rows, found, (quiet, alone), blended)
     report["model"] = digest
     _write(out_dir / REPORT, report)
     return report
 
 
-def weights_of_annotations(material: drawing.Material, rows: NDArray[np.int64], targets: Targets) -> F32:
-    """Weights of *targets* where a label was annotated, or the row is benign: neither the teacher nor what
-    sets are known not to hold decides what one half means."""
+def blended_with(
+    material: drawing.Material, rows: NDArray[np.int64], found: Stages, first: tuple[F32, F32]
+) -> blend.Blend:
+    """Calibration and bounds from held-out *rows*, whose stages are *found* and whose scores by n-grams alone
+    and by the whole first tier are *first*.
+
+    Only annotations and benign rows count: neither the teacher nor what sets are known not to hold decides
+    what one half means.
+    """
+    targets, sources = part(material.targets, rows), material.column("source")[rows]
+    annotated = material.truth.weights[rows] > 0
     benign = np.array([material.rows[index].benign for index in rows])
-    kept = (material.truth.weights[rows] > 0) | benign[:, None]
-    result: F32 = np.where(kept, targets.weights, 0).astype(np.float32)
+    kept = np.where(annotated | benign[:, None], targets.weights, 0).astype(np.float32)
+    calibration = blend.calibration(found, Targets(targets.values, kept), sources)
+    both = _both(found, calibration)
+    truth = Targets(targets.values, annotated.astype(np.float32))
+    quiet, alone = first
+    limits = blend.bounds(alone, both, truth, benign)
+    reached = cascade(alone, both, limits)
+    return blend.Blend(calibration, limits, blend.bounds(quiet, reached, truth, benign))
+
+
+def cascade(first: F32, beyond: F32, bounds: F32) -> F32:
+    """Scores [texts, labels]: those of *beyond* where any label of *first* reaches its bound."""
+    asked = np.asarray(first >= bounds).any(axis=1, keepdims=True)
+    result: F32 = np.where(asked, beyond, first)
     return result
 
 
-def first_scores(found: Stages, models: weights.TextModels) -> F32:
-    """The first tier's calibrated probabilities in English."""
-    by_head, by_ngrams = models.stack[1].T
-    place = models.languages.index("en") if "en" in models.languages else 0
-    slope, offset = models.calibration[1, place].T
-    return sigmoid(slope * (by_head * found.heads + by_ngrams * found.ngrams) + offset)
+def _both(found: Stages, calibration: F32) -> F32:
+    return sigmoid(blend.together(found) * calibration[:, 0] + calibration[:, 1])
 
 
 def _report(
-    material: drawing.Material, rows: NDArray[np.int64], found: Stages, alone: F32, blended: blend.Blend
+    material: drawing.Material,
+    rows: NDArray[np.int64],
+    found: Stages,
+    first: tuple[F32, F32],
+    blended: blend.Blend,
 ) -> dict[str, Any]:
     """Same-source figures per label of the first tier, of both on everything and of the cascade."""
-    logits = blend.together(found) * blended.calibration[:, 0] + blended.calibration[:, 1]
-    both = sigmoid(logits)
-    unsure = (alone >= blended.bounds[:, 0]) & (alone < blended.bounds[:, 1])
-    cascade = np.where(unsure, both, alone)
+    both = _both(found, blended.calibration)
+    quiet, alone = first
+    loud = np.asarray(quiet >= blended.quiet).any(axis=1)
+    asked = loud & np.asarray(alone >= blended.bounds).any(axis=1)
+    told = cascade(quiet, cascade(alone, both, blended.bounds), blended.quiet)
     public = np.array([material.rows[index].source != contrast.SOURCE for index in rows])
     benign = np.array([material.rows[index].benign for index in rows])
     annotated = (material.truth.weights[rows] > 0) & public[:, None]
@@ -128,21 +171,22 @@ def _report(
     figures = []
     for label, column in COLUMN.items():
         chosen = annotated[:, column]
-        for name, scores in (("first", alone), ("both", both), ("cascade", cascade)):
+        for name, scores in (("first", alone), ("both", both), ("cascade", told)):
             entry = measure.figure(label, name, scores[chosen, column], truth[chosen, column])
             figures.append(entry._asdict())
-    settled: NDArray[np.bool_] = ~np.any(unsure, axis=1)
     return {
         "rows": len(rows),
         "held_out": figures,
         "false_alarms": {
-            label: round(float((cascade[benign, column] >= 0.5).mean()), 4) if benign.any() else None
+            label: round(float((told[benign, column] >= 0.5).mean()), 4) if benign.any() else None
             for label, column in COLUMN.items()
         },
         "settled": {
-            "all": _share(settled),
-            "benign": _share(settled[benign]),
-            "annotated": _share(settled[~benign]),
+            name: {
+                "ngrams": _share(np.asarray(~loud)[chosen]),
+                "first_tier": _share(np.asarray(~asked)[chosen]),
+            }
+            for name, chosen in (("all", public | benign), ("benign", benign), ("annotated", ~benign))
         },
         "trained_rows": int((~material.held_out).sum()),
     }
