@@ -86,10 +86,6 @@ class ScoredRun:
         return np.asarray(self._row(layout.SCORES, label))
 
     def causes(self, label: str) -> NDArray[np.uint8]:
-        """Why scores of *label* are missing: uint8 ``[rows]``, codes of :data:`layout.CAUSES`; 0: none is."""
-        return np.asarray(self._row(layout.CAUSES_FILE, label))
-
-    def causes(self, label: str) -> NDArray[np.uint8]:
         """Codes of :data:`~spotsafe.evaluation.runs.layout.CAUSES`, uint8 ``[rows]``: why a score of *label*
         is missing; 0 where nothing is. A row may have both, a score and a cause (part of it was unreadable)."""
         return np.asarray(self._row(layout.CAUSES_FILE, label))
