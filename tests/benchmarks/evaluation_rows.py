@@ -51,7 +51,7 @@ requirements:
 
 
 class Scripted:
-    """Scores that depend on the row's number alone, so that every run is the same; 1 row in 500 is missing."""
+    """Scores that depend on the row's number alone; one row in 500 is missing."""
 
     version = "1"
 

@@ -87,7 +87,7 @@ class ScoredRun:
 
     def causes(self, label: str) -> NDArray[np.uint8]:
         """Codes of :data:`~spotsafe.evaluation.runs.layout.CAUSES`, uint8 ``[rows]``: why a score of *label*
-        is missing; 0 where nothing is. A row may have both, a score and a cause (part of it was unreadable)."""
+        is missing; 0 where nothing is. A row may have a score and a cause: part of it was unreadable."""
         return np.asarray(self._row(layout.CAUSES_FILE, label))
 
     def pairs(self, label: str, mask: Mask | None = None) -> Pairs:
