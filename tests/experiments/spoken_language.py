@@ -18,6 +18,7 @@ from spotsafe.detectors.audio import recogniser
 from spotsafe.detectors.audio.chunks import packed
 from spotsafe.detectors.audio.recogniser import Reading, Whisper, understood
 from spotsafe.detectors.audio.voice import VoiceActivity, stretches
+from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.inline import InlineDecoder
 from spotsafe.evaluation.datasets import records
 from tests.experiments import record, voices
@@ -60,7 +61,7 @@ def measure(path: Path, clips: int) -> list[dict[str, Any]]:
             text = " ".join(chosen.sample(pool[voice.language], SENTENCES))
             try:
                 readings = ears.readings(voices.say(text, voice))
-            except CalledProcessError:  # a voice may lack a letter of the text
+            except (CalledProcessError, DecodeError):  # a voice may refuse a letter, or say nothing
                 continue
             rows += [_row(voice, reading) for reading in readings]
         print(voice, _share([row for row in rows if row["voice"] == str(voice)]), flush=True)

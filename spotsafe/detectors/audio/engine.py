@@ -8,6 +8,7 @@ takes it for such; music without words says nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
@@ -32,6 +33,9 @@ F32 = NDArray[np.float32]
 
 CODE_VERSION = "1"
 """Raised whenever the same weights would score differently; part of the engine's version."""
+
+UNDECIDED = {"und", "mul", ""}
+"""Language tags that rule nothing out: undetermined, several."""
 
 
 class Voices(Protocol):
@@ -92,6 +96,8 @@ class AudioEngine:
         self._recogniser = recogniser
         self._clock = clock
         self._loading = Lock()
+        self._given = (voices, recogniser)
+        self._owner = os.getpid()
 
     @property
     def id(self) -> str:
@@ -189,7 +195,7 @@ class AudioEngine:
     def _spoken(self, sound: Sound, asked: Listening) -> list[Signal | Missing]:
         if not asked.labels:
             return []
-        stated = {tag.split("-")[0].lower() for tag in asked.languages}
+        stated = {tag.split("-")[0].lower() for tag in asked.languages} - UNDECIDED
         if stated and LANGUAGE not in stated:
             return [*lacking(asked.labels, asked.part, [Cause.LANGUAGE])]
         words, gaps = self._words(sound, asked.ends)
@@ -248,6 +254,10 @@ class AudioEngine:
 
     def _loaded(self) -> tuple[Voices, Recogniser]:
         with self._loading:
+            if self._owner != os.getpid():
+                # The threads inside the networks do not survive a fork: a child process loads its own.
+                self._voices, self._recogniser = self._given
+                self._owner = os.getpid()
             if self._voices is None:
                 self._voices = VoiceActivity()
             if self._recogniser is None:

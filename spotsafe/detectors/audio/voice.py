@@ -61,18 +61,29 @@ class VoiceActivity:
         """One value in [0, 1] per window of *samples* (``float32[n]``, 16 kHz); the last window is filled
         with silence. Ends early, with fewer values, once *running* says no; asked about each second."""
         count = -(-len(samples) // WINDOW)
-        padded = np.zeros(CONTEXT + count * WINDOW, np.float32)
-        padded[CONTEXT : CONTEXT + len(samples)] = samples
         rate = np.array(RATE, np.int64)
         state = np.zeros((2, 1, 128), np.float32)
         found = np.zeros(count, np.float32)
         for index in range(count):
             if index % (RATE // WINDOW) == 0 and not running():
                 return found[:index]
-            window = padded[index * WINDOW : (index + 1) * WINDOW + CONTEXT]
-            chance, state = self._session.run(None, {"input": window[None], "state": state, "sr": rate})
+            given = {"input": _window(samples, index)[None], "state": state, "sr": rate}
+            chance, state = self._session.run(None, given)
             found[index] = chance[0, 0]
         return found
+
+
+def _window(samples: F32, index: int) -> F32:
+    """The window of that *index* with its context, filled with silence where the recording has not begun
+    or is over."""
+    start = index * WINDOW - CONTEXT
+    piece = samples[max(0, start) : start + CONTEXT + WINDOW]
+    if len(piece) == CONTEXT + WINDOW:
+        return piece
+    filled = np.zeros(CONTEXT + WINDOW, np.float32)
+    first = max(0, -start)
+    filled[first : first + len(piece)] = piece
+    return filled
 
 
 def stretches(probabilities: F32, length: int) -> list[Stretch]:

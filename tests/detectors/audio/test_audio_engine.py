@@ -10,6 +10,7 @@ from spotsafe.core.content import Audio, Content, Text
 from spotsafe.core.errors import Failure
 from spotsafe.core.seams import Calibration, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, TimeRange
+from spotsafe.detectors.audio import engine as audio_engine
 from spotsafe.detectors.audio.engine import AudioEngine
 from spotsafe.detectors.decode.decoded import Sound
 from spotsafe.detectors.decode.decoder import DecodeError
@@ -109,7 +110,14 @@ def test_what_was_understood_counts_beside_what_was_not() -> None:
 
 @pytest.mark.parametrize(
     ("languages", "understood"),
-    [((), True), (("en",), True), (("de", "en-GB"), True), (("de",), False), (("pt-BR", "es"), False)],
+    [
+        ((), True),
+        (("en",), True),
+        (("de", "en-GB"), True),
+        (("und",), True),
+        (("de",), False),
+        (("pt-BR", "es"), False),
+    ],
 )
 def test_stated_languages_are_believed(languages: tuple[str, ...], understood: bool) -> None:
     """Content that is stated to be in other languages is missing; the recogniser is not asked to guess."""
@@ -218,6 +226,23 @@ def test_known_recordings() -> None:
     assert (match.score, match.detector, match.evidence) == (1.0, "local.audio.known", (TimeRange(1.0, 2.0),))
     assert (answer.score("violence.threat"), answer.missing) == (0.0, ())
     assert detector.capabilities().labels[KNOWN] == {"*": Calibration.LEXICON}
+
+
+def test_a_child_process_loads_its_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fork the parent's networks, whose threads are gone, are not used."""
+    made: list[str] = []
+
+    def load(what: str, stand_in: Any) -> Any:
+        return lambda: (made.append(what), stand_in)[1]
+
+    monkeypatch.setattr(audio_engine, "VoiceActivity", load("voices", Loud()))
+    monkeypatch.setattr(audio_engine, "Whisper", load("recogniser", Script(reading(SAID))))
+    detector = AudioEngine(Tape(sound((0.0, 3.0))), text=text())
+    assert [ask(detector).score(LABEL), ask(detector).score(LABEL)] == [0.9, 0.9]
+    assert made == ["voices", "recogniser"]
+    monkeypatch.setattr(audio_engine.os, "getpid", lambda: -1)
+    ask(detector)
+    assert made == ["voices", "recogniser"] * 2
 
 
 def test_labels_beyond_the_engine_are_unsupported() -> None:
