@@ -1,4 +1,4 @@
-"""``spotsafe check``: one text against a surface, with the scores, the rules that fired, and the places."""
+"""``spotsafe check``: a text or files against a surface: scores, the rules that fired, and the places."""
 
 from __future__ import annotations
 
@@ -6,26 +6,36 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from spotsafe.cli.evidence import clock, show_evidence
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import DEFAULT, policies_of, surface_of
-from spotsafe.core.content import Content, Text
+from spotsafe.cli.subjects import Subject, subjects
+from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Reason
-from spotsafe.core.errors import ConfigurationError
-from spotsafe.core.signals import Signal, Span
+from spotsafe.core.signals import Evidence, Signal, Span, TimeRange
+from spotsafe.core.wire import encode_evidence
 from spotsafe.policy.actions import Action
 from spotsafe.policy.load import builtin
+
+if TYPE_CHECKING:
+    from spotsafe.client.client import Client
+    from spotsafe.policy.surface import SurfacePolicy
 
 UNDECLARED = "check"
 """The name under which the floor decides where no surface is named."""
 
-PATIENCE = 60.0
-"""Seconds that a check may take: a person waits, and a first check loads the engine. The surface's own
-deadline, which may be ``async``, is for requests."""
+PATIENCE = 900.0
+"""Seconds that a check may take: a person waits, a first check loads the engine, and a recording may be long.
+The surface's own deadline, which may be ``async``, is for requests."""
+
+_POLL = 0.5
+"""Seconds between two questions after a check in the service."""
 
 SHOWN_FROM = 0.1
 """Scores below this are left out of the table (all are in the JSON)."""
@@ -33,23 +43,28 @@ SHOWN_FROM = 0.1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("text", nargs="?", help="the text; '-' or nothing reads standard input")
+    parser.add_argument(
+        "content",
+        nargs="*",
+        help="a text, or files: pictures, sound, video; '-' or nothing reads a text",
+    )
     parser.add_argument("--surface", help="surface whose policy decides (default: the floor)")
     parser.add_argument(
         "--manifests", type=Path, help=f"file or folder of manifests (default: {DEFAULT}/ where it exists)"
     )
     parser.add_argument("--service", help="address of a service; without it the local engine checks")
     parser.add_argument("--api-key", help="key of the service; better in $SPOTSAFE_API_KEY, which ps hides")
-    parser.add_argument("--language", action="append", default=[], help="language of the text, e.g. de")
+    parser.add_argument("--language", action="append", default=[], help="language of the content, e.g. de")
+    parser.add_argument(
+        "--evidence", type=Path, metavar="FOLDER", help="save pictures here, with boxes around what was found"
+    )
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """0 when the text passes, 1 when it is limited, held or blocked."""
+    """0 when everything passes, 1 when something is limited, held or blocked."""
     from spotsafe.client.client import Client
 
-    text = _read() if args.text in (None, "-") else args.text
-    if not text.strip():
-        raise ConfigurationError("there is no text to check: pass it as an argument or on standard input")
+    given = subjects(args.content, sys.stdin)
     manifests = args.manifests or (DEFAULT if DEFAULT.is_dir() else None)
     if args.surface:
         # Raises for faults and for an unknown surface: a product would go on and hold, a person corrects.
@@ -61,20 +76,30 @@ def run(args: argparse.Namespace, out: Output) -> int:
         app="spotsafe-check",
         telemetry=False,
     )
+    documents = []
     with _errors_only(), client:
         policy = client.policy(args.surface or UNDECLARED).changed(deadline=PATIENCE)
-        part = next((name for name, spec in policy.content.items() if spec.kind == "text"), "text")
-        content = Content([Text(text, part)], args.language)
-        decision = client.check_content(policy, content)
-    _show(decision, text, out)
-    return 0 if decision.disposition is Disposition.ALLOW else 1
+        for subject in given:
+            out.progress(f"checking {subject.title}")
+            decision = _decided(client, policy, Content([subject.part_for(policy)], args.language))
+            if len(given) > 1 or subject.path is not None:
+                out.line(subject.title, "bold")
+            documents.append(_shown(decision, subject, out, args.evidence))
+    out.json(documents[0] if len(documents) == 1 else documents)
+    return 0 if all(document["disposition"] == Disposition.ALLOW.word for document in documents) else 1
 
 
-def _read() -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise ConfigurationError("standard input is not UTF-8 text") from None
+def _decided(client: Client, policy: SurfacePolicy, content: Content) -> Decision:
+    """The decision, waited for where it is made after the request."""
+    decision = client.check_content(policy, content)
+    if not decision.queued:
+        return decision
+    receipt = client.hold(decision, policy)
+    client.flush(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while (settled := client.settled(receipt, policy, content)) is None and time.monotonic() < until:
+        time.sleep(_POLL)
+    return settled or decision
 
 
 @contextmanager
@@ -89,7 +114,9 @@ def _errors_only() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _show(decision: Decision, text: str, out: Output) -> None:
+def _shown(decision: Decision, subject: Subject, out: Output, folder: Path | None) -> dict[str, Any]:
+    """Print what was found; the same as a JSON document."""
+    text = subject.text or ""
     style = {Disposition.BLOCK: "bad", Disposition.HOLD: "warn", Disposition.LIMIT: "warn"}
     words = ", ".join(Action(decision.disposition, decision.effects).words)
     out.line(f"{words}  ({decision.status.word})", style.get(decision.disposition, "good"))
@@ -99,7 +126,7 @@ def _show(decision: Decision, text: str, out: Output) -> None:
         out.line(f"None of {count} labels scores {SHOWN_FROM} or more." if count else "No label has a score.")
     out.table(
         f"Scores from {SHOWN_FROM}", ("label", "score", "severity", "seen at", "detector"),
-        [(s.label, s.score, s.severity, _places(s, text), f"{s.detector} {s.version}") for s in shown],
+        [(s.label, s.score, s.severity, _places(s, text), s.detector) for s in shown],
     )  # fmt: skip
     if decision.reasons:
         out.table(
@@ -112,16 +139,28 @@ def _show(decision: Decision, text: str, out: Output) -> None:
         for label, cause in missing:
             by_cause.setdefault(cause, []).append(label)
         out.table("No score", ("cause", "labels"), [(c, ", ".join(ls)) for c, ls in by_cause.items()])
+    saved = show_evidence(subject, decision, out, folder)
     edited = _edited(decision)
     if edited is not None and edited != text:
         out.line()
         out.line(f"After redaction: {edited}")
-    out.json(_document(decision, edited))
+    document = _document(decision, edited)
+    if subject.path is not None:
+        document = {"file": str(subject.path), **document}
+    return document | ({"evidence_saved_to": str(saved)} if saved else {})
 
 
 def _places(signal: Signal, text: str) -> str:
-    spans = [e for e in signal.evidence if isinstance(e, Span)]
-    return ", ".join(f"{s.start}–{s.end} “{text[s.start : s.end]}”" for s in spans[:3]) or "–"
+    found = [_place(evidence, text) for evidence in signal.evidence[:3]]
+    return ", ".join(found) or "–"
+
+
+def _place(evidence: Evidence, text: str) -> str:
+    if isinstance(evidence, Span):
+        return f"{evidence.start}–{evidence.end} “{text[evidence.start : evidence.end]}”"
+    if isinstance(evidence, TimeRange):
+        return f"{clock(evidence.start)}–{clock(evidence.end)}"
+    return f"box {evidence.left:.0%}, {evidence.top:.0%} to {evidence.right:.0%}, {evidence.bottom:.0%}"
 
 
 def _because(reason: Reason) -> str:
@@ -152,7 +191,18 @@ def _document(decision: Decision, edited: str | None) -> dict[str, Any]:
             {"rule": r.rule, "label": r.label, "because": _because(r), "does": _does(r)}
             for r in decision.reasons
         ],
-        "scores": {s.label: round(s.score, 4) for s in decision.signals.scores},
+        "scores": {label: round(score, 4) for label, score in decision.signals.peaks.items()},
+        "evidence": [
+            {
+                "label": s.label,
+                "score": round(s.score, 4),
+                "part": s.part,
+                "detector": s.detector,
+                "places": [encode_evidence(place) for place in s.evidence],
+            }
+            for s in decision.signals.scores
+            if s.evidence
+        ],
         "missing": {m.label: m.cause.value for m in decision.signals.missing},
         "text": edited,
     }

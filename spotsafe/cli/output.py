@@ -95,6 +95,20 @@ class Output:
             table.add_row(*row)
         self._console.print(table)
 
+    def picture(self, rows: Iterable[Sequence[tuple[tuple[int, int, int], tuple[int, int, int]]]]) -> None:
+        """A small picture of half blocks, in each place the colours (red, green, blue) of its upper and its
+        lower half; only on a terminal that shows colours."""
+        if self._console is None or not self._console.is_terminal or self._console.color_system is None:
+            return
+        from rich.text import Text
+
+        self.line()
+        for row in rows:
+            line = Text()
+            for upper, lower in row:
+                line.append("▀", "rgb({},{},{}) on rgb({},{},{})".format(*upper, *lower))
+            self._console.print(line)
+
     def error(self, text: str) -> None:
         """A message on standard error, also with ``--json``."""
         self._clear_progress()

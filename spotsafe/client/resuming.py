@@ -140,13 +140,24 @@ class Resuming(Starting):
     def _after_job(self, receipt: Receipt, policy: SurfacePolicy, content: Content, who: Who) -> Decision:
         """The decision by what the job of *receipt* found. Raises SurfaceHeld with the same receipt while it
         is under way; a job that got lost is ordered again."""
-        plan = self._planned(policy)
-        what = self._circumstances(policy, self._clock.monotonic(), who)
+        decision = self.settled(receipt, policy, content, who)
+        if decision is None:
+            # An order that is known already changes nothing; one whose bytes never arrived gets them now.
+            what = self._circumstances(policy, self._clock.monotonic(), who)
+            order(self._runtime, self._planned(policy), content, what, receipt.decision_id)
+            raise SurfaceHeld(policy.name, receipt.decision_id, receipt)
+        return decision
+
+    def settled(
+        self, receipt: Receipt, policy: SurfacePolicy, content: Content, who: Who = (None, None, None)
+    ) -> Decision | None:
+        """The decision on *content*, which was set aside with *receipt*, by what its job found; None while
+        the job is not over. *who*: item, actor and context. The decision gets an id of its own."""
         outcome = self._job(receipt, policy)
         if outcome is None:
-            # An order that is known already changes nothing; one whose bytes never arrived gets them now.
-            order(self._runtime, plan, content, what, receipt.decision_id)
-            raise SurfaceHeld(policy.name, receipt.decision_id, receipt)
+            return None
+        plan = self._planned(policy)
+        what = self._circumstances(policy, self._clock.monotonic(), who)
         steps = unhurried(plan, content, what, UNHURRIED, self._clock.monotonic)
         result = concluded(steps, outcome, self._runtime.rungs.climb)
         return self._decided(plan, content, what, result)

@@ -157,7 +157,7 @@ def _encode_result(item: str, signals: Signals) -> dict[str, Any]:
                 "part": s.part,
                 "detector": s.detector,
                 "version": s.version,
-                "evidence": [_encode_evidence(e) for e in s.evidence],
+                "evidence": [encode_evidence(e) for e in s.evidence],
             }
             for s in signals.scores
         ],
@@ -165,7 +165,8 @@ def _encode_result(item: str, signals: Signals) -> dict[str, Any]:
     }
 
 
-def _encode_evidence(evidence: Evidence) -> dict[str, Any]:
+def encode_evidence(evidence: Evidence) -> dict[str, Any]:
+    """One place as JSON: ``span``, ``box`` or ``range`` with its numbers."""
     if isinstance(evidence, Span):
         return {"span": {"start": evidence.start, "end": evidence.end}}
     if isinstance(evidence, Box):
