@@ -161,7 +161,7 @@ def table(entries: Sequence[dict[str, Any]]) -> record.Table:
     keys = ("set", "label", "positives", "rows", "baseline", "first", "both", "cascade")
     lines = [[entry[key] for key in keys] + [entry["cascade"] - entry["baseline"]] for entry in entries]
     return record.Table(
-        "left_out", "AUPRC on whole sets left out of training", columns, record.rounded(lines),
+        "text-left-out", "AUPRC on whole sets left out of training", columns, record.rounded(lines),
         "The baseline is trained on the same rows. Gain: cascade over baseline.",
     )  # fmt: skip
 

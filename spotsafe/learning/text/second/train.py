@@ -22,7 +22,7 @@ from spotsafe.learning.text.corpus import Scorer, part
 from spotsafe.learning.text.fit_ngrams import sigmoid
 from spotsafe.learning.text.progress import Progress
 from spotsafe.learning.text.rows import Targets
-from spotsafe.learning.text.second import blend, export, fitting
+from spotsafe.learning.text.second import blend, card, export, fitting
 from spotsafe.learning.text.second import material as drawing
 from spotsafe.learning.text.second.readings import Stages, first_scores, stages
 from spotsafe.learning.text.sources import Source, shipped_registry
@@ -115,6 +115,7 @@ def finish(
     report = _report(material, rows, found, (quiet, alone), blended)
     report["model"] = digest
     _write(out_dir / REPORT, report)
+    (out_dir / card.CARD).write_text(card.text(report, blend.STACK), encoding="utf-8", newline="\n")
     return report
 
 
