@@ -13,6 +13,7 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ TASKS = (
 )
 """Label, set and language. Of each set only rows that the models were not fitted on."""
 
-SHORTEST, LONGEST = 12, 400
+SHORTEST, LONGEST = 12, 200
 SLICES = ("layout", "size", "contrast", "angle", "quality")
 PACKAGES = ("rapidocr", "onnxruntime", "opencv-python-headless", "pillow")
 
@@ -95,14 +96,15 @@ def lines(folder: Path, per_class: int) -> list[Line]:
     """Up to *per_class* positives and as many negatives of each task, in the registry's order, which is by
     hash. A row may not be in doubt: its target is at most 0.2 or at least 0.6."""
     registry = {source.name: source for source in shipped_registry()}
-    found: list[Line] = []
+    groups: list[list[Line]] = []
     for label, name, language in TASKS:
         rows = [row for row in load(folder, [registry[name]]) if row.held_out and row.language == language]
         fitting = [row for row in rows if label in row.targets and drawable(row.text, language)]
         for positive in (True, False):
             chosen = [row for row in fitting if _sure(row.targets[label], positive)][:per_class]
-            found += [Line(row.text, label, positive, f"{label}, {name}") for row in chosen]
-    return found
+            groups.append([Line(row.text, label, positive, f"{label}, {name}") for row in chosen])
+    # In turn, so that a run that is stopped early has seen as much of each.
+    return [line for turn in zip_longest(*groups) for line in turn if line is not None]
 
 
 def _sure(target: float, positive: bool) -> bool:
@@ -111,17 +113,22 @@ def _sure(target: float, positive: bool) -> bool:
 
 def drawable(text: str, language: str) -> bool:
     """Whether the fonts have what stands there, at a length that fits a picture."""
-    if not SHORTEST <= len(text) <= (LONGEST if language != "zh" else 120):
+    if not SHORTEST <= len(text) <= (LONGEST if language != "zh" else 80):
         return False
     return language == "zh" or all(letter < "\u0250" or letter in "‘’“”–—…" for letter in text)
 
 
-def measured(chosen: Sequence[Line], text: Detector, told: Callable[[str], None]) -> list[Result]:
-    """Each line scored as text and as picture."""
+def measured(
+    chosen: Sequence[Line], text: Detector, told: Callable[[str], None], *, minutes: float
+) -> list[Result]:
+    """Each line scored as text and as picture, as far as *minutes* allow."""
+    ends = time.monotonic() + 60 * minutes
     reader = Remembering(TextReader(threads=1))
     engine = ImageEngine(InlineDecoder(), text=text, load=lambda: Networks(NoClasses(), reader))
     results = []
     for number, line in enumerate(chosen):
+        if time.monotonic() >= ends:
+            break
         fonts = pictures.CJK_FONTS if "cold_zh" in line.task else pictures.LATIN_FONTS
         made = pictures.made(line.text, f"{line.task} {number}", fonts=fonts)
         file = io.BytesIO()
@@ -225,9 +232,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--per-class", type=int, default=30, help="positives, and negatives, of each task")
+    parser.add_argument("--minutes", type=float, default=240, help="stop after so long")
     given = parser.parse_args()
     chosen = lines(given.data_dir, given.per_class)
-    results = measured(chosen, TextEngine(), lambda words: print(words, flush=True))
+    results = measured(chosen, TextEngine(), lambda words: print(words, flush=True), minutes=given.minutes)
     report(results, given.data_dir)
 
 

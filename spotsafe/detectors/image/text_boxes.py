@@ -63,16 +63,23 @@ class TextBoxFinder:
 
     def find(self, pixels: U8, *, area: int = AREA) -> list[TextBox]:
         """Boxes in *pixels* [height, width, 3] RGB, in no particular order."""
-        cv2 = opencv()
         height, width = pixels.shape[:2]
         across, down = input_size(width, height, area)
-        method = cv2.INTER_AREA if across < width else cv2.INTER_LINEAR
-        scaled = cv2.resize(pixels, (across, down), interpolation=method)
-        blob = np.ascontiguousarray(scaled[:, :, ::-1].transpose(2, 0, 1), dtype=np.float32)
-        blob *= np.float32(1 / 127.5)
-        blob -= np.float32(1.0)
-        chances = self._session.run(None, {self._input: blob[np.newaxis]})[0][0, 0]
-        return boxes(chances, width / across, height / down)
+        return boxes(self.chances(blob(pixels, across, down)), width / across, height / down)
+
+    def chances(self, prepared: F32) -> F32:
+        """One pass of the network: probability of text per pixel [height, width] of a prepared input."""
+        result: F32 = self._session.run(None, {self._input: prepared})[0][0, 0]
+        return result
+
+
+def blob(pixels: U8, across: int, down: int) -> F32:
+    """The network's input [1, 3, *down*, *across*]: scaled, BGR, in [-1, 1]."""
+    cv2 = opencv()
+    method = cv2.INTER_AREA if 2 * across < pixels.shape[1] else cv2.INTER_LINEAR
+    scaled = cv2.resize(pixels, (across, down), interpolation=method)
+    prepared: F32 = cv2.dnn.blobFromImage(scaled, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
+    return prepared
 
 
 def input_size(width: int, height: int, area: int = AREA) -> tuple[int, int]:
