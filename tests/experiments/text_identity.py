@@ -44,9 +44,9 @@ IDENTITIES = (
     "lesbian", "gay", "bisexual", "transgender", "trans", "queer", "lgbt", "lgbtq", "homosexual", "straight",
     "heterosexual", "male", "female", "nonbinary", "african", "african american", "black", "white",
     "european", "hispanic", "latino", "latina", "latinx", "mexican", "canadian", "american", "asian",
-    "indian", "middle eastern", "chinese", "japanese", "christian", "muslim", "jewish", "buddhist", "catholic",
-    "protestant", "sikh", "taoist", "old", "older", "young", "younger", "teenage", "millenial", "middle aged",
-    "elderly", "blind", "deaf", "paralyzed",
+    "indian", "middle eastern", "chinese", "japanese", "christian", "muslim", "jewish", "buddhist",
+    "catholic", "protestant", "sikh", "taoist", "old", "older", "young", "younger", "teenage", "millenial",
+    "middle aged", "elderly", "blind", "deaf", "paralyzed",
 )  # fmt: skip
 """The terms of the templates (Dixon et al. 2018, "Measuring and mitigating unintended bias", table 2)."""
 
