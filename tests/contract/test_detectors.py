@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from spotsafe.client.http import Exchange
@@ -14,6 +16,8 @@ from spotsafe.core.content import Content, Image, Text
 from spotsafe.core.errors import DetectorError
 from spotsafe.core.seams import Detector, DetectRequest
 from spotsafe.core.signals import Signals, Span
+from spotsafe.detectors.backends import categories, choose
+from spotsafe.detectors.backends.service import ServiceDetector as MeasuredService
 from spotsafe.detectors.local import engine
 from spotsafe.testing import FakeDetector, FakeService
 
@@ -49,7 +53,58 @@ def local() -> Iterator[Detector]:
     yield engine("first")
 
 
-@pytest.fixture(params=[fake, service, local], ids=lambda make: make.__name__, scope="module")
+def vendor(request: httpx.Request) -> httpx.Response:
+    """Every third party at once: a well-formed answer of its shape that finds a little of everything."""
+    body = json.loads(request.content)
+    if request.url.path.endswith("/moderations"):
+        kind = "text" if isinstance(body["input"][0], str) else "image"
+        one = {
+            "category_scores": dict.fromkeys((*categories.OPENAI, *categories.MISTRAL), 0.1),
+            "category_applied_input_types": {name: [kind] for name in categories.OPENAI},
+        }
+        return httpx.Response(200, json={"model": "m-1", "results": [one] * len(body["input"])})
+    if request.url.path.endswith(":analyze"):
+        found = [{"category": category, "severity": 2} for category in body["categories"]]
+        return httpx.Response(200, json={"categoriesAnalysis": found})
+    content = "safe"
+    if "response_format" in body:
+        asked = body["response_format"]["json_schema"]["schema"]["required"]
+        content = json.dumps(dict.fromkeys(asked, 0.1))
+    return httpx.Response(200, json={"choices": [{"message": {"content": content}}]})
+
+
+ELSEWHERE = (
+    "openai:", "mistral:", "azure:https://a.example", "llama-guard:m@https://g.example/v1",
+    "safeguard:m@https://g.example/v1",
+)  # fmt: skip
+ENVIRON = dict.fromkeys(("OPENAI_API_KEY", "MISTRAL_API_KEY", "AZURE_CONTENT_SAFETY_KEY"), "k")
+
+
+def elsewhere(spec: str, answer: Callable[[httpx.Request], httpx.Response] = vendor) -> Detector:
+    return choose.detector(spec, environ=ENVIRON, transport=httpx.MockTransport(answer))
+
+
+def third_party(spec: str) -> Callable[[], contextmanager[Detector]]:
+    @contextmanager
+    def make() -> Iterator[Detector]:
+        yield elsewhere(spec)
+
+    make.__name__ = spec.partition(":")[0]
+    return make
+
+
+@contextmanager
+def service_to_measure() -> Iterator[Detector]:
+    with FakeService() as running:
+        asking = MeasuredService(running.url)
+        yield asking
+        asking.close()
+
+
+SHIPPED = [fake, service, local, service_to_measure, *map(third_party, ELSEWHERE)]
+
+
+@pytest.fixture(params=SHIPPED, ids=lambda make: make.__name__, scope="module")
 def detector(request: pytest.FixtureRequest) -> Iterator[Detector]:
     make: Callable[[], contextmanager[Detector]] = request.param
     with make() as made:
@@ -112,8 +167,13 @@ def test_nothing_of_the_content_is_in_a_failure() -> None:
     broken = FakeDetector()
     broken.fail("server")
     exchange = Exchange("http://127.0.0.1:9", None, monotonic=time.monotonic)
-    for failing in (broken, ServiceDetector(exchange)):
+
+    def echo(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError(request.content.decode())
+
+    for failing in (broken, ServiceDetector(exchange), *(elsewhere(spec, echo) for spec in ELSEWHERE)):
         with pytest.raises(DetectorError) as raised:
             answered(failing, Content([Text("canary-of-the-content", "body")]))
         assert "canary" not in repr(raised.value) + str(raised.value)
         assert raised.value.__cause__ is None
+        assert raised.value.__suppress_context__ or raised.value.__context__ is None

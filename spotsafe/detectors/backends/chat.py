@@ -83,6 +83,10 @@ class ChatGuard:
         """The family's labels, uncalibrated."""
         return self._capabilities
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._endpoint.close()
+
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """As :class:`spotsafe.core.seams.Detector` promises. *timeout* bounds each exchange."""
         answers = ask_each(

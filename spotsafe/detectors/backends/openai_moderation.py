@@ -99,6 +99,10 @@ class OpenAIModeration:
         """The labels that a category speaks for, uncalibrated, in any language."""
         return self._capabilities
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._endpoint.close()
+
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """As :class:`spotsafe.core.seams.Detector` promises. *timeout* bounds each exchange."""
         asked = askable(requests, self._capabilities)

@@ -35,6 +35,10 @@ class ServiceDetector:
         """Unknown until it answers."""
         return None
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._endpoint.close()
+
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """As :class:`spotsafe.core.seams.Detector` promises; what the answer does not tell is missing with
         cause ``error``."""
