@@ -6,6 +6,7 @@ the highest. What time, size or a script did not allow is missing, never clean.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.content import Part
+from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals
@@ -126,6 +128,7 @@ class ImageEngine:
         self._loading = Lock()
         self._load = load or self._installed
         self._networks: Networks | None = None
+        self._owner = os.getpid()
 
     @property
     def id(self) -> str:
@@ -254,7 +257,11 @@ class ImageEngine:
         if until is not None and until - self._clock() < READING_SECONDS:
             return [], [Missing(label, part, Cause.TIMEOUT) for label in wanted]
         page = reader.page(pixels, until=until)
-        return picture_text.text_signals(page, detector, wanted, part=part, languages=languages)
+        try:
+            return picture_text.text_signals(page, detector, wanted, part=part, languages=languages)
+        except DetectorError as error:
+            cause = Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
+            return [], [Missing(label, part, cause) for label in wanted]
 
     def _known(self, pixels: U8, labels: Sequence[str], part: str) -> list[Signal]:
         """1 for the labels of known pictures that the frame shows, 0 for the bank's others."""
@@ -271,11 +278,15 @@ class ImageEngine:
         return {} if reach is None else reach.labels
 
     def _loaded(self) -> Networks:
-        if self._networks is None:
+        networks = self._networks
+        if networks is None or self._owner != os.getpid():
             with self._loading:
-                if self._networks is None:
-                    self._networks = self._load()
-        return self._networks
+                networks = self._networks
+                if networks is None or self._owner != os.getpid():
+                    # The threads inside the networks do not survive a fork: a child process loads its own.
+                    networks = self._networks = self._load()
+                    self._owner = os.getpid()
+        return networks
 
     def _installed(self) -> Networks:
         threads = self._threads

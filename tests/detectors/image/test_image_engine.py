@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spotsafe.core.content import Content, Image, Part, Text
+from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals, TimeRange
 from spotsafe.detectors.decode.decoded import Frame, Movie, Picture, Sound
@@ -107,6 +108,14 @@ class Words:
         ]
 
 
+class Failing(Words):
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+
+    def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+        raise DetectorError(self.failure, detector="words")
+
+
 SAID = Page(((Line("such people", Box(0.2, 0.2, 0.8, 0.3), 0.9),),))
 
 
@@ -199,6 +208,16 @@ def test_time_that_is_short_costs_the_text_and_not_the_classes() -> None:
     assert {s.detector for s in found.scores} == {"local.image.classes"}
 
 
+@pytest.mark.parametrize(
+    ("failure", "cause"), [(Failure.TIMEOUT, Cause.TIMEOUT), (Failure.CONNECT, Cause.ERROR)]
+)
+def test_a_text_detector_that_fails_costs_its_labels_alone(failure: Failure, cause: Cause) -> None:
+    """The classes' scores stand; the text's labels are missing for its failure."""
+    (found,) = engine(text=Failing(failure)).detect([request()])
+    assert causes(found) == {HATE: cause, EXPLICIT: cause}
+    assert {s.detector for s in found.scores} == {"local.image.classes"}
+
+
 def test_pictures_that_time_does_not_reach_are_missing() -> None:
     """All their labels, with cause timeout; the decoder is told how long it has."""
     subject = engine(now=(0.0, 0.25, 2.0))
@@ -266,6 +285,23 @@ def test_a_caller_may_keep_the_text_for_itself() -> None:
     assert {s.label for s in reading.signals} == {EXPLICIT, NUDITY, GRAPHIC}
     assert reading.missing == ()
     assert isinstance(subject.reader(), Reader)
+
+
+def test_a_child_process_loads_its_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads inside the networks do not survive a fork."""
+    loads: list[int] = []
+
+    def load() -> Networks:
+        loads.append(1)
+        return Networks(Classes())
+
+    subject = ImageEngine(Decoder(), load=load)
+    subject.warm()
+    subject.detect([request()])
+    assert len(loads) == 1
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    subject.detect([request(), request()])
+    assert len(loads) == 2
 
 
 def test_it_is_a_detector() -> None:
