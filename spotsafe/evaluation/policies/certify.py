@@ -1,0 +1,193 @@
+"""Which thresholds keep a promise on new rows, and not on these rows alone.
+
+A threshold picked because its precision here is 0.95 has less than that elsewhere: it was picked for its
+luck. Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei, 2021) takes each threshold as a
+hypothesis "the promise is not kept" with a p-value, and tests along a fixed sequence: from where the promise
+is safest, as long as each is rejected. All thresholds so certified keep it together, with the confidence
+asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.evaluation.metrics import sampled
+from spotsafe.evaluation.metrics.columns import Bools
+from spotsafe.evaluation.metrics.intervals import F64, clopper_pearson, logit_delta, special, wilson
+from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
+
+GRID: F64 = np.concatenate([np.arange(1, 200) / 200, [0.999]])
+"""Thresholds that are tried, ascending; they are the same whatever the data, as the tests require."""
+
+STARTS, STRIDE = 4, 3
+"""Points from which a precision is tested: the strictest threshold flags too few rows to prove anything, and
+where to begin is not known beforehand. Each has its share of the error that is allowed."""
+
+KINDS = {"precision": ">=", "recall": ">=", "fpr": "<=", "load": "<="}
+"""What can be promised, and in which direction: *load* is the share of all rows that the rule flags."""
+
+
+class Target(NamedTuple):
+    """A promise: ``precision`` or ``recall`` of at least *value*, ``fpr`` or ``load`` of at most that."""
+
+    kind: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {KINDS[self.kind]} {self.value:g}"
+
+
+def parse_target(text: str) -> Target:
+    """``precision>=0.95`` as a target. ConfigurationError says what can be written."""
+    for kind, sign in KINDS.items():
+        name, found, number = text.replace(" ", "").partition(sign)
+        if found and name == kind:
+            try:
+                value = float(number)
+            except ValueError:
+                break
+            if 0 < value < 1:
+                return Target(kind, value)
+    raise ConfigurationError(
+        f"target {text[:40]!r}: write precision>=0.95, recall>=0.8, fpr<=0.01 or load<=0.02 "
+        "(shares between 0 and 1)"
+    )
+
+
+class Counts(NamedTuple):
+    """Per threshold of :data:`GRID`: *hits* of *over* rows, both for one rate: e.g. right ones of flagged
+    ones. *bounds* are the 95 % interval at each threshold taken alone, *logit* the estimate's logit and its
+    deviation where rows were sampled by score, else None."""
+
+    hits: F64
+    over: F64
+    bounds: tuple[F64, F64]
+    logit: tuple[F64, F64] | None = None
+
+    @property
+    def share(self) -> F64:
+        """The rate; NaN where nothing is counted over."""
+        return np.asarray(
+            np.divide(self.hits, self.over, out=np.full(len(GRID), np.nan), where=self.over > 0)
+        )
+
+
+class RuleRows(NamedTuple):
+    """One rule's rows: *scores* (its labels' maximum, NaN: none), and which are known *bad* and *clean*."""
+
+    scores: F64
+    bad: Bools
+    clean: Bools
+
+
+def levels(rows: RuleRows) -> NDArray[np.intp]:
+    """How many thresholds of the grid each score reaches; -1 without a score."""
+    found = np.searchsorted(GRID.astype(np.float32), rows.scores.astype(np.float32), side="right")
+    return np.where(np.isnan(rows.scores), -1, found)
+
+
+def counts(rows: RuleRows, kind: str, labels: SampledLabels | None = None) -> Counts:
+    """The counts of a rate at each threshold. With *labels* (rows sampled by score; its truth is ignored) the
+    rates are Hájek estimates."""
+    level = levels(rows)
+    base = {"precision": None, "recall": rows.bad, "fpr": rows.clean}.get(kind, level >= 0)
+    hit = {"precision": rows.bad, "recall": rows.bad, "fpr": rows.clean}.get(kind, level >= 0)
+    known = (rows.bad | rows.clean) if kind == "precision" else base
+    if labels is not None:
+        return _weighted(level, hit, known, labels, moving=base is None)
+    hits, flagged = _reached(level, hit), _reached(level, known)
+    over = flagged if base is None else np.full(len(GRID), float((base & (level >= 0)).sum()))
+    return Counts(hits, over, wilson(hits, over))
+
+
+def _reached(level: NDArray[np.intp], rows: Bools | None) -> F64:
+    """How many of *rows* reach each threshold."""
+    chosen = level[rows & (level >= 0)] if rows is not None else level[level >= 0]
+    tally = np.bincount(chosen, minlength=len(GRID) + 1)
+    return np.cumsum(tally[::-1])[::-1][1:].astype(np.float64)
+
+
+def _weighted(
+    level: NDArray[np.intp], hit: Bools, known: Bools | None, labels: SampledLabels, *, moving: bool
+) -> Counts:
+    """Estimates and their deviations one threshold at a time; too few effective rows count as none."""
+    inside = (level >= 0) if known is None else known & (level >= 0)
+    value, deviation, rows = np.zeros((3, len(GRID)))
+    for index in range(len(GRID)):
+        flagged = level > index
+        bottom = (inside & flagged if moving else inside).astype(np.float64)[labels.chosen]
+        found = sampled.ratio(labels, (hit & flagged).astype(np.float64)[labels.chosen], bottom)
+        enough = labels.reason is None and found.rows >= sampled.LEAST_EFFECTIVE
+        value[index], deviation[index] = found.value, found.deviation
+        rows[index] = found.rows if enough else 0.0
+    low, high = logit_delta(value, deviation)
+    flat = wilson(value * rows, rows)
+    bounds = (
+        np.where(rows > 0, np.minimum(low, flat[0]), 0.0),
+        np.where(rows > 0, np.maximum(high, flat[1]), 1.0),
+    )
+    safe = np.clip(value, 1e-6, 1 - 1e-6)
+    exact = np.sqrt(safe * (1 - safe) / np.maximum(rows, 1.0))
+    spread = np.maximum(deviation, np.where((value > 0) & (value < 1), 0.0, exact)) / (safe * (1 - safe))
+    return Counts(value * rows, rows, bounds, (np.log(safe / (1 - safe)), spread))
+
+
+def p_values(found: Counts, target: Target) -> F64:
+    """Of the hypothesis that the promise is not kept, at each threshold: the exact binomial tail
+    ``P(Bin(over, value) >= hits)`` (or ``<=``), or for rows sampled by score the normal tail on the logit
+    scale. 1 where nothing is counted over."""
+    functions = special()
+    least = KINDS[target.kind] == ">="
+    if found.logit is not None:
+        centre, spread = found.logit
+        edge = np.log(target.value / (1 - target.value))
+        distance = (centre - edge) / np.maximum(spread, 1e-9) * (1 if least else -1)
+        tail = functions.ndtr(-distance)
+    else:
+        hits, over = found.hits, found.over
+        misses = over - hits
+        if least:
+            tail = np.where(hits > 0, functions.betainc(np.maximum(hits, 1), misses + 1, target.value), 1.0)
+        else:
+            tail = np.where(
+                misses > 0, functions.betainc(np.maximum(misses, 1), hits + 1, 1 - target.value), 1.0
+            )
+    return np.asarray(np.where(found.over > 0, tail, 1.0), np.float64)
+
+
+def certified(found: Counts, target: Target, error: float) -> Bools:
+    """Thresholds of the grid that keep *target*, all of them with probability ``1 - error``.
+
+    ``recall`` is tested from the lowest threshold up, ``fpr`` and ``load`` from the highest down.
+    ``precision`` goes down too, from :data:`STARTS` points: where the rule flags as many rows as could prove
+    the promise if all were right, and at 3, 9 and 27 times that.
+    """
+    p = p_values(found, target)
+    kept = np.zeros(len(GRID), np.bool_)
+    if target.kind == "recall":
+        kept[: _run(p, error)] = True
+        return kept
+    down, flagged = p[::-1], found.over[::-1]
+    starts = [0]
+    if target.kind == "precision":
+        need = np.ceil(np.log(error / STARTS) / np.log(target.value))
+        starts = [int(np.searchsorted(flagged, need * STRIDE**step)) for step in range(STARTS)]
+    each = error / len(starts)
+    for start in starts:
+        kept[len(GRID) - start - _run(down[start:], each) : len(GRID) - start] = True
+    return kept
+
+
+def _run(p: F64, error: float) -> int:
+    """How many hypotheses are rejected before the first that is not."""
+    failed = np.flatnonzero(p > error)
+    return int(failed[0]) if len(failed) else len(p)
+
+
+def lower_bound(hits: float, over: float, error: float) -> float:
+    """The one-sided lower Clopper-Pearson bound, to say how far a rate is from its target."""
+    return float(clopper_pearson(hits, over, 2 * error)[0]) if over > 0 else 0.0
