@@ -15,7 +15,6 @@ import io
 import json
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -181,11 +180,11 @@ def engines() -> tuple[TextEngine, ImageEngine, AudioEngine, VideoEngine]:
     return text, image, audio, VideoEngine(decoder, image=image, audio=audio, text=text)
 
 
-def benchmark(rounds: int) -> dict[str, Any]:
-    """Figures of both media."""
+def benchmark(rounds: int, movie: bytes) -> dict[str, Any]:
+    """Figures of both media; *movie* is what :func:`film` gives."""
     text, image, audio, video = engines()
     bare = Bare(text, image)
-    clip, movie = made.sound("wav", "pcm_s16le", speech(30.0)), film(60)
+    clip = made.sound("wav", "pcm_s16le", speech(30.0))
     decoded = InlineDecoder().movie(movie)
     choice = chosen(decoded.frames, decoded.seconds)
     frames = [frame.pixels for frame in decoded.frames]
@@ -203,14 +202,15 @@ def benchmark(rounds: int) -> dict[str, Any]:
     }
 
 
-def memory(name: str) -> float:
-    """Peak memory of this process in MB after doing *name* (``text``, ``audio`` or ``video``) once."""
+def memory(name: str, movie: bytes) -> float:
+    """Peak memory of this process in MB after doing *name* (``text``, ``audio`` or ``video``) once, decoding
+    included."""
     text, _, audio, video = engines()
     text.detect([request(Text(SAID), text)])
     if name == "audio":
         audio.detect([request(Audio(made.sound("wav", "pcm_s16le", speech(30.0))), text)])
     if name == "video":
-        video.detect([request(Video(Path(sys.argv[-1]).read_bytes()), text)])
+        video.detect([request(Video(movie), text)])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -220,13 +220,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", choices=("text", "audio", "video"))
-    parser.add_argument("film", nargs="?", type=Path, help="for --memory video: the film; made by --keep")
+    parser.add_argument("--film", type=Path, help="a film that --keep wrote; made anew where not given")
     parser.add_argument("--keep", type=Path, help="write the film there and stop")
     given = parser.parse_args()
     if given.keep is not None:
         given.keep.write_bytes(film(60))
         return
-    found: dict[str, Any] = {"peak_mb": memory(given.memory)} if given.memory else benchmark(given.rounds)
+    movie = (
+        given.film.read_bytes() if given.film else (b"" if given.memory in ("text", "audio") else film(60))
+    )
+    found: dict[str, Any]
+    found = {"peak_mb": memory(given.memory, movie)} if given.memory else benchmark(given.rounds, movie)
     if given.json:
         print(json.dumps(found, indent=1))
         return

@@ -176,11 +176,11 @@ def _readings(
     choice: Choice,
     of_frame: Mapping[int, tuple[list[Signal], list[Missing]]],
 ) -> list[FrameReading]:
+    """One per frame; nothing is said of those that nobody read, so that no stretch reaches across them."""
     found = []
     for frame, same in zip(frames, choice.like, strict=True):
-        if same in of_frame:
-            signals, missing = of_frame[same]
-            found.append(FrameReading(frame.time, tuple(signals), tuple(missing)))
+        signals, missing = of_frame.get(same, ([], []))
+        found.append(FrameReading(frame.time, tuple(signals), tuple(missing)))
     return found
 
 

@@ -8,7 +8,7 @@ judge is missing beside the scores of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from spotsafe.core.errors import DetectorError, Failure
@@ -21,7 +21,7 @@ from spotsafe.detectors.decode.decoder import DecodeError, Decoder
 from spotsafe.detectors.engine import joined
 from spotsafe.detectors.image.engine import BOXES_ID, CLASSES_ID, ImageEngine
 from spotsafe.detectors.image.engine import KNOWN_ID as KNOWN_PICTURE_ID
-from spotsafe.detectors.image.frames import over_time
+from spotsafe.detectors.image.frames import FrameReading, over_time
 from spotsafe.detectors.image.picture_text import ID as TEXT_ID
 from spotsafe.detectors.video.captions import A_MINUTE, Question, chosen, read
 
@@ -139,8 +139,8 @@ class VideoEngine:
             until=asked.ends,
             read_text=False,
         )
-        signals, missing = over_time(readings)
-        return [*_renamed(signals), *missing]
+        signals, missing = _over_time(readings, movie.seconds)
+        return [*signals, *missing]
 
     def _heard(self, movie: Movie, asked: Listening) -> list[Signal | Missing]:
         """What the sound track says. A film without one says nothing, which the frames' scores stand for."""
@@ -159,13 +159,20 @@ class VideoEngine:
         choice = chosen(movie.frames, movie.seconds, self._a_minute)
         question = Question(labels, asked.part, asked.languages, asked.ends, self._clock)
         try:
-            signals, missing = over_time(read(movie.frames, choice, reader, self._text, question))
+            readings = read(movie.frames, choice, reader, self._text, question)
         except DetectorError as error:
             cause = Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
             return [*lacking(labels, asked.part, [cause])]
+        signals, missing = _over_time(readings, movie.seconds)
         unread = [Cause.SIZE] if choice.unread else []
-        return [*_renamed(signals), *missing, *lacking(labels, asked.part, unread)]
+        return [*signals, *missing, *lacking(labels, asked.part, unread)]
 
 
-def _renamed(signals: Iterable[Signal]) -> list[Signal]:
-    return [signal._replace(detector=IDS.get(signal.detector, signal.detector)) for signal in signals]
+def _over_time(readings: Sequence[FrameReading], seconds: float) -> tuple[list[Signal], list[Missing]]:
+    """Findings by stretches of time, as the video engine's. A frame stands until the next one, the last until
+    the end of the film, of *seconds*."""
+    end = FrameReading(max([seconds, *(reading.time for reading in readings)]), (), ())
+    signals, missing = over_time([*readings, end])
+    return [
+        signal._replace(detector=IDS.get(signal.detector, signal.detector)) for signal in signals
+    ], missing

@@ -127,6 +127,22 @@ def test_every_sense_tells_when() -> None:
     assert answer.missing == ()
 
 
+def test_what_is_seen_last_is_seen_to_the_end() -> None:
+    """The last key frame stands until the film ends, and so does the only one."""
+    two = ask(engine(film(frame(0, *BLUE), frame(1, *RED), seconds=60.0)))
+    assert of(two, "frames")[0].evidence == (TimeRange(1, 60),)
+    one = ask(engine(film(frame(0, *RED), seconds=60.0)))
+    assert of(one, "frames")[0].evidence == (TimeRange(0, 60),)
+
+
+def test_nothing_is_claimed_of_frames_that_were_not_read() -> None:
+    """A caption's stretch ends where a frame begins that nobody read."""
+    movie = film(frame(0, *WHITE), frame(2, *RED), frame(4, *BLUE), seconds=6.0)
+    answer = ask(engine(movie, caption="What an idiot", a_minute=1))
+    assert of(answer, "text")[0].evidence[0] == TimeRange(0, 2)
+    assert causes(answer) == {(SAID, Cause.SIZE)}
+
+
 def test_the_timeline_of_a_film() -> None:
     """All senses on one line of time, in order."""
     heard = sound((0.0, 3.0))
