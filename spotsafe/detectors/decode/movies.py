@@ -180,7 +180,8 @@ def thumbnail(frame: VideoFrame) -> U8:
         size = (shots.COLUMNS * shots.FINER, shots.ROWS * shots.FINER)
         small = _rgb(frame, size)
         return np.stack([shots.shrunk(small[..., channel]) for channel in range(3)], axis=-1)
-    return np.stack([shots.shrunk(_plane(plane)) for plane in frame.planes], axis=-1)
+    light, *colour = (_plane(plane) for plane in frame.planes)
+    return np.stack([shots.shrunk(light), *(shots.shrunk(plane, 1) for plane in colour)], axis=-1)
 
 
 def _plane(plane: VideoPlane) -> U8:

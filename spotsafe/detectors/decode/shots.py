@@ -22,8 +22,8 @@ U8 = NDArray[np.uint8]
 ROWS, COLUMNS = 36, 64
 """Cells of a thumbnail."""
 
-FINER = 4
-"""Each cell is the mean of 4 by 4 samples: fewer would see change in every texture that moves."""
+FINER = 2
+"""Each cell is the mean of 2 by 2 samples: fewer would see change in every texture that moves."""
 
 BLOCK = 4
 """Cells to a block's side: 80 pixels of 1280, somewhat more than a line of a caption is high."""
@@ -35,7 +35,7 @@ a hand-held camera sees a moment later by less than 10."""
 CAPTION = 10.0
 """Mean difference within one block that makes a candidate: a line of letters inks a tenth of its block."""
 
-CAPTION_SECONDS = 0.5
+CAPTION_SECONDS = 1.0
 """Candidates for a local change alone come at least so far apart: people move, and a caption stays longer."""
 
 LOST = 2.0
@@ -124,16 +124,18 @@ class KeyFrames:
         return tuple(Frame(kept.time, kept.pixels()) for kept in self._kept)
 
 
-def shrunk(plane: U8) -> U8:
-    """``uint8[ROWS, COLUMNS]`` of a plane ``[height, width]`` of any size."""
-    rows, columns = _middles(ROWS, plane.shape[0]), _middles(COLUMNS, plane.shape[1])
-    samples = plane[rows][:, columns].astype(np.uint16)
-    return (_added(samples, FINER) // (FINER * FINER)).astype(np.uint8)
+def shrunk(plane: U8, finer: int = FINER) -> U8:
+    """``uint8[ROWS, COLUMNS]`` of a plane ``[height, width]`` of any size; a cell is the mean of *finer* by
+    *finer* samples. One is enough for planes that have no fine detail."""
+    rows, columns = _middles(ROWS * finer, plane.shape[0]), _middles(COLUMNS * finer, plane.shape[1])
+    samples = plane[rows][:, columns]
+    if finer == 1:
+        return samples
+    return (_added(samples.astype(np.uint16), finer) // (finer * finer)).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
-def _middles(count: int, size: int) -> NDArray[np.intp]:
-    """The middles of *count* cells' samples along *size* pixels."""
-    samples = count * FINER
+def _middles(samples: int, size: int) -> NDArray[np.intp]:
+    """Where to take so many samples, evenly, of *size* pixels."""
     middles: NDArray[np.intp] = (np.arange(samples) * 2 + 1) * size // (2 * samples)
     return middles
