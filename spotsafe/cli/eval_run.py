@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,30 +56,33 @@ def run(args: argparse.Namespace, out: Output) -> int:
         raise ConfigurationError(f"--batch {args.batch}: give 1 or more")
     gate = None if args.gate is None else read_gate(args.gate)  # a fault shows before hours of scoring
     dataset = dataset_of(args)
-    detector = _detector(args)
-    try:
+    with chosen_detector(args.detector, broad=args.broad) as detector:
         scored = score(
             detector,
             dataset,
-            args.out or RUNS / _slug(f"{dataset.name}.{args.detector}"),
+            args.out or RUNS / slug(f"{dataset.name}.{args.detector}"),
             labels=args.labels or None,
             limit=args.limit,
             pace=Pace(batch=args.batch, timeout=args.timeout),
             progress=progress_of(out, "scored"),
         )
-    finally:
-        close = getattr(detector, "close", None)
-        if close is not None:
-            close()
     return reported(scored, args, out, gate=gate, dataset=dataset)
 
 
-def _detector(args: argparse.Namespace) -> Detector:
+@contextmanager
+def chosen_detector(spec: str, *, broad: bool = False) -> Iterator[Detector]:
+    """The detector that *spec* names, closed in the end. Raises ConfigurationError."""
     from spotsafe.detectors.backends.choose import detector
 
-    return detector(args.detector, environ=os.environ, broad=args.broad)
+    chosen = detector(spec, environ=os.environ, broad=broad)
+    try:
+        yield chosen
+    finally:
+        close = getattr(chosen, "close", None)
+        if close is not None:
+            close()
 
 
-def _slug(words: str) -> str:
+def slug(words: str) -> str:
     """Words as a folder's name."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")[:80]

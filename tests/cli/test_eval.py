@@ -257,10 +257,75 @@ def test_progress_is_shown_on_a_terminal_alone(stream: type[io.StringIO], quiet:
     assert "210" not in error.getvalue()
 
 
-@pytest.mark.parametrize("action", ["run", "compare", "report", "data"])
+@pytest.mark.parametrize("action", ["run", "compare", "report", "policy", "data"])
 def test_every_action_explains_itself(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``spotsafe eval ACTION --help``."""
     with pytest.raises(SystemExit) as left:
         main(["eval", action, "--help"])
     assert left.value.code == 0
     assert f"usage: spotsafe eval {action}" in capsys.readouterr().out
+
+
+MANIFEST = """\
+spotsafe: 1
+team: t
+owner: o@example.com
+surfaces:
+  a.b:
+    content: {body: text}
+    rules:
+      - {id: toxic, label: tone.toxic, at: 0.5, then: hold}
+"""
+
+
+def test_a_policy_is_measured_on_data(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What share is held, whom that wrongs, by slice; the same from data and from an earlier run."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    words = "policy a.yaml --data comments.jsonl --by language"
+    code, found = called(words, capsys)
+    assert code == 0
+    [surface] = found["surfaces"]
+    assert surface["shares"]["hold"]["value"] == pytest.approx(86 / 160)
+    assert surface["errors"]["false_stops"]["value"] == pytest.approx(6 / 80)
+    assert {entry["value"] for entry in surface["slices"]} == {"de", "en"}
+    again = called(f"policy a.yaml --run {found['run']}", capsys)[1]
+    assert again["surfaces"][0]["shares"] == surface["shares"]
+    assert main(["eval", *words.split()]) == 0
+    assert "a.b#toxic" in capsys.readouterr().out
+
+
+def test_two_policies_are_told_apart_with_examples(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What changes, in which direction, with row ids, and content only when asked; looser is a finding."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    (place / "b.yaml").write_text(MANIFEST.replace("0.5", "0.7"), "utf-8")
+    code, found = called("policy a.yaml b.yaml --data comments.jsonl", capsys)
+    assert code == 1
+    [change] = found["surfaces"][0]["changes"]
+    assert (change["before"], change["after"], change["direction"]) == ("hold", "allow", "looser")
+    assert (change["rows"], change["clean"]) == (6, 6)
+    assert {example["id"] for example in change["examples"]} <= {"c4", "c40", "c42", "c44", "c46", "c48"}
+    assert called("policy b.yaml a.yaml --data comments.jsonl", capsys)[0] == 0
+    assert called("policy a.yaml a.yaml --data comments.jsonl", capsys)[0] == 0
+    assert main(["eval", "policy", "a.yaml", "b.yaml", "--data", "comments.jsonl"]) == 1
+    assert "nice thing" not in capsys.readouterr().out
+    assert main(["eval", "policy", "a.yaml", "b.yaml", "--data", "comments.jsonl", "--with-content"]) == 1
+    assert "nice thing 4" in capsys.readouterr().out
+
+
+POLICY_UNUSABLE = [
+    ("policy a.yaml", "--data SET"),
+    ("policy a.yaml --data comments.jsonl --context [1]", "JSON object"),
+    ("policy a.yaml --data comments.jsonl --by market", "no grouping"),
+    ("policy a.yaml --data comments.jsonl --surface c.d", "c.d"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), POLICY_UNUSABLE)
+def test_unusable_policy_questions_are_refused(
+    place: Path, words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 and a message that says what to do."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    code, found = called(words, capsys)
+    assert code == 2
+    assert told in found["error"]

@@ -104,7 +104,7 @@ def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:
     if not subject.run.meta.sampled:
         return threshold.rates(pairs.truth, pairs.scores, subject.at)
     run = subject.run
-    if pairs.weights is None:
+    if not _weighable(subject):
         return threshold.Rates(*[_unweighable(pairs)] * len(RATES))
     strata = None
     if layout.STRATUM in run.meta.categories:
@@ -117,6 +117,12 @@ def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:
     return sampled.rates(labels, scores, subject.at, domain=subject.mask)
 
 
+def _weighable(subject: Subject) -> bool:
+    """Whether every row that is annotated for the label, in the slice or not, has its inclusion."""
+    annotated = ~np.isnan(subject.run.truth(subject.label))
+    return not np.isnan(subject.run.inclusion[annotated]).any()
+
+
 def _unweighable(pairs: Pairs) -> Estimate:
     return refusal(
         "labels were sampled by score and some rows lack their inclusion probability; map it (`inclusion`)",
@@ -127,7 +133,7 @@ def _unweighable(pairs: Pairs) -> Estimate:
 
 def _graded(subject: Subject, pairs: Pairs, name: str) -> Estimate:
     """Metrics of the scores themselves."""
-    if subject.run.meta.sampled and pairs.weights is None:
+    if subject.run.meta.sampled and not _weighable(subject):
         return _unweighable(pairs)
     if not len(pairs.rows):
         return refusal("no row is both annotated and scored")

@@ -1,0 +1,244 @@
+"""``spotsafe eval policy``: what a policy does to data, and what changes between two."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spotsafe.cli.eval_options import add_data, dataset_of, progress_of
+from spotsafe.cli.output import Output
+from spotsafe.cli.sources import add_waivers, policies_of
+from spotsafe.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from spotsafe.evaluation.datasets.rows import DataSet
+    from spotsafe.evaluation.metrics.estimate import Estimate
+    from spotsafe.evaluation.policies.changes import SurfaceDifference
+    from spotsafe.evaluation.policies.measured import SurfaceFigures
+    from spotsafe.evaluation.runs.run import ScoredRun
+    from spotsafe.policy.surface import PolicySet
+
+LONGEST = 120
+"""Characters of an example's content that are printed."""
+
+
+def add_scored(parser: argparse.ArgumentParser) -> None:
+    """Where scores come from: a run, or data and a detector."""
+    parser.add_argument("--run", type=Path, metavar="RUN", help="the scores of an earlier run")
+    add_data(parser, required=False)
+    parser.add_argument(
+        "--detector", default="local", metavar="SPEC", help="what scores the data (default: %(default)s)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="keep the scores in this folder")
+
+
+def scored(args: argparse.Namespace, labels: Sequence[str], out: Output) -> tuple[ScoredRun, DataSet | None]:
+    """The run that the options name, scored for *labels* and those of the data; the data where they are
+    named. Raises ConfigurationError."""
+    from spotsafe.cli.eval_run import RUNS, chosen_detector, slug
+    from spotsafe.core.labels import expand
+    from spotsafe.evaluation.runs.run import open_run
+    from spotsafe.evaluation.runs.scoring import score
+
+    dataset = dataset_of(args) if args.data else None
+    if args.run is not None:
+        return open_run(args.run), dataset
+    if dataset is None:
+        raise ConfigurationError("name what is judged: --data SET (with --detector), or --run RUN")
+    wanted = expand([*labels, *dataset.labels])
+    mark = sha256(" ".join(wanted).encode()).hexdigest()[:8]
+    with chosen_detector(args.detector) as detector:
+        run = score(
+            detector,
+            dataset,
+            args.out or RUNS / f"{slug(f'{dataset.name}.{args.detector}')}.{mark}",
+            labels=wanted,
+            limit=args.limit,
+            progress=progress_of(out, "scored"),
+        )
+    return run, dataset
+
+
+def configure_policy(parser: argparse.ArgumentParser) -> None:
+    """Options of the action."""
+    parser.add_argument("before", type=Path, metavar="A.yaml", help="manifest file or folder")
+    parser.add_argument(
+        "after", type=Path, nargs="?", metavar="B.yaml", help="as it will be: show what changes"
+    )
+    add_scored(parser)
+    parser.add_argument(
+        "--surface", action="append", default=[], metavar="NAME", help="only this surface; again for more"
+    )
+    parser.add_argument(
+        "--by", action="append", default=[], metavar="SLICE", help="break down by a slice, e.g. language"
+    )
+    parser.add_argument("--context", default="{}", metavar="JSON", help="context that conditions read")
+    parser.add_argument("--examples", type=int, default=5, metavar="N", help="rows per change (%(default)s)")
+    parser.add_argument(
+        "--with-content",
+        action="store_true",
+        help="print what stands in the examples (default: row ids only)",
+    )
+    add_waivers(parser)
+
+
+def policy(args: argparse.Namespace, out: Output) -> int:
+    """0; between two policies 1 where something gets looser. Raises SpotsafeError."""
+    from spotsafe.evaluation.policies.data import policy_data
+    from spotsafe.evaluation.policies.outcomes import Circumstances
+
+    now = time.time()
+    before = policies_of([args.before], args.waivers, now)
+    after = None if args.after is None else policies_of([args.after], args.waivers, now)
+    run, dataset = scored(args, _labels(before, after, args.surface), out)
+    if args.with_content and dataset is None:
+        raise ConfigurationError("--with-content needs --data: runs keep no content, it is read again")
+    given = Circumstances(_context(args.context), now)
+    data = policy_data(run)
+    if after is None:
+        from spotsafe.evaluation.policies.measured import evaluate_policies
+
+        found = evaluate_policies(before, data, surfaces=args.surface, groupings=args.by, circumstances=given)
+        _show_figures(found, out)
+        out.json({"run": str(run.folder), "surfaces": [figures.to_json() for figures in found]})
+        return 0
+    from spotsafe.evaluation.policies.changes import difference
+
+    differences = difference(
+        before, after, data, surfaces=args.surface, examples=args.examples, circumstances=given
+    )
+    shown = _contents(differences, dataset) if args.with_content and dataset is not None else {}
+    _show_changes(differences, shown, out)
+    out.json({"run": str(run.folder), "surfaces": [_plain(one, shown) for one in differences]})
+    return 1 if any(one.looser.value for one in differences) else 0
+
+
+def _labels(before: PolicySet, after: PolicySet | None, surfaces: Sequence[str]) -> list[str]:
+    """Every label that a rule of the surfaces reads, on either side."""
+    found: dict[str, None] = {}
+    for policies in (before, after) if after is not None else (before,):
+        for name in surfaces or list(policies.surfaces):
+            chosen = policies.surface(name)
+            if chosen is None:
+                chosen = policies.baseline(name) if name in policies.baselines else policies.floor(name)
+            found.update(dict.fromkeys(chosen.labels))
+    return list(found)
+
+
+def _context(text: str) -> Mapping[str, object]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError('--context must be a JSON object, e.g. {"author_age_days": 3}')
+    return found
+
+
+SHOWN = ("allow", "limit", "hold", "block", "review", "redact")
+
+
+def _show_figures(found: Sequence[SurfaceFigures], out: Output) -> None:
+    for figures in found:
+        out.table(
+            f"{figures.surface}: {figures.rows} rows",
+            ("", "share of rows"),
+            [(word, _share(figures.shares[word])) for word in SHOWN if figures.shares[word].value]
+            + [("not checked in full", _share(figures.unsure))],
+        )
+        out.table(
+            f"{figures.surface}: where the truth is known",
+            ("", "share"),
+            [(name.replace("_", " "), _share(value)) for name, value in figures.errors._asdict().items()],
+        )
+        out.table(
+            f"{figures.surface}: rules",
+            ("rule", "at", "then", "fires", "right when it fires"),
+            [(r.rule, r.at, ", ".join(r.then), _share(r.fires), _share(r.precision)) for r in figures.rules],
+        )
+        out.table(
+            f"{figures.surface}: by slice",
+            ("slice", "value", "rows", "block", "hold", "false stops", "missed"),
+            [
+                (s.grouping, s.value, s.rows, _share(s.shares["block"]), _share(s.shares["hold"]),
+                 _share(s.errors.false_stops), _share(s.errors.missed))
+                for s in figures.slices
+            ],
+        )  # fmt: skip
+        if figures.unscored:
+            listed = ", ".join(figures.unscored)
+            out.line(f"nobody scored {listed}: rules on them count as not there", "warn")
+
+
+def _share(estimate: Estimate) -> str:
+    """A share with its interval; why there is none stands in the JSON."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "n/a"
+    return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
+
+
+def _show_changes(
+    found: Sequence[SurfaceDifference], shown: Mapping[int, list[dict[str, str]]], out: Output
+) -> None:
+    for one in found:
+        out.table(
+            f"{one.surface}: what changes, {one.rows} rows",
+            ("from", "to", "direction", "rows", "share", "violating", "clean"),
+            [
+                (c.before, c.after, c.direction, c.rows, _share(c.share), c.violating, c.clean)
+                for c in one.changes
+            ],
+        )
+        out.table(
+            f"{one.surface}: examples",
+            ("row", "from", "to", "rules before", "rules after", *(("content",) if shown else ())),
+            [
+                (e.id, c.before, c.after, ", ".join(e.rules_before) or None, ", ".join(e.rules_after) or None,
+                 *((_text(shown.get(e.row, [])),) if shown else ()))
+                for c in one.changes
+                for e in c.examples
+            ],
+        )  # fmt: skip
+        people = f"{_share(one.people_before)} → {_share(one.people_after)}"
+        style = "warn" if one.looser.value else "good"
+        if one.changes:
+            out.line(
+                f"{one.surface}: {_share(one.stricter)} stricter, {_share(one.looser)} looser, "
+                f"{_share(one.other)} otherwise; for people: {people}", style,
+            )  # fmt: skip
+        else:
+            out.line(f"{one.surface}: no row fares differently", style)
+
+
+def _text(parts: Sequence[Mapping[str, str]]) -> str:
+    whole = " / ".join(part["text"] for part in parts)
+    return whole if len(whole) <= LONGEST else whole[: LONGEST - 1] + "…"
+
+
+def _contents(found: Sequence[SurfaceDifference], dataset: DataSet) -> dict[int, list[dict[str, str]]]:
+    from spotsafe.evaluation.reports.worst import contents
+
+    return contents(dataset, [e.row for one in found for c in one.changes for e in c.examples])
+
+
+def _plain(one: SurfaceDifference, shown: Mapping[int, list[dict[str, str]]]) -> dict[str, Any]:
+    from spotsafe.evaluation.policies.measured import plain
+
+    fields = {name: plain(value) for name, value in one._asdict().items() if name != "changes"}
+    fields["changes"] = [
+        {
+            **{name: plain(value) for name, value in change._asdict().items() if name != "examples"},
+            "examples": [
+                {**e.to_json(), **({"content": shown[e.row]} if e.row in shown else {})}
+                for e in change.examples
+            ],
+        }
+        for change in one.changes
+    ]
+    return fields
