@@ -24,6 +24,7 @@ COMMANDS = {
     "adoption": ("spotsafe.cli.adoption", "show which surfaces are guarded, how, and what is not"),
     "holds": ("spotsafe.cli.holds", "list, release or reject held content"),
     "eval": ("spotsafe.cli.eval", "measure engines and policies on data, compare, gate releases"),
+    "models": ("spotsafe.cli.models", "keep versions of models: list, promote by a gate, roll back"),
     "train": ("spotsafe.cli.train", "rebuild shipped weights from data"),
 }
 """Command → module with ``configure(parser)`` and ``run(args, out)``, and its one-line help: kept here, so

@@ -1,0 +1,87 @@
+"""``spotsafe models``: a registry on disk, from its first key to a rollback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotsafe.cli.main import main
+from spotsafe.detectors.text import weights
+
+Call = Callable[..., tuple[int, Any]]
+
+ROWS = [
+    *({"text": f"you are a stupid worthless idiot number {n}", "toxic": 1} for n in range(12)),
+    *({"text": f"we enjoyed episode {n} about garden birds", "toxic": 0} for n in range(12)),
+]
+MAPPING = """\
+mapping: 1
+name: fixture
+files: rows.jsonl
+source: {title: Made here, licence: CC0-1.0, licence_class: permissive}
+content: {text: text}
+language: {constant: en}
+labels:
+  tone.toxic: {column: toxic, at_least: 1, below: 1}
+"""
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs ``spotsafe models …`` in an empty folder; exit code and JSON document."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPOTSAFE_REGISTRY_KEY", raising=False)
+
+    def called(action: str, *words: str) -> tuple[int, Any]:
+        code = main(["models", action, "--json", *words])
+        return code, json.loads(capsys.readouterr().out)
+
+    return called
+
+
+def write(folder: Path, at_least: float) -> None:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (folder / "rows.mapping.yaml").write_text(MAPPING)
+    (folder / "gate.yaml").write_text(GATE.format(at_least=at_least))
+
+
+GATE = """\
+spotsafe-gate: 1
+about: what the fixture asks
+requirements:
+  - {{id: ranks, metric: auroc, label: tone.toxic, at_least: {at_least}}}
+"""
+
+
+def test_a_model_goes_live_by_its_gate_and_back_by_a_reason(call: Call, tmp_path: Path) -> None:
+    """The shipped text weights: added, refused by a gate that nothing keeps, promoted by one they keep."""
+    code, made = call("init", "--new-key", "key.pem")
+    assert (code, made["public_key"]) == (0, "key.pem.pub")
+    code, added = call("add", "text", str(weights.shipped()), "--key", "key.pem", "--by", "ann")
+    assert code == 0
+    words = ("text", "--to", "live", "--gate", "gate.yaml", "--data", "rows.jsonl")
+    write(tmp_path, 1.1)
+    code, refused = call("promote", *words, "--key", "key.pem")
+    assert (code, refused.get("promoted")) == (1, False), refused
+    write(tmp_path, 0.9)
+    code, promoted = call("promote", *words, "--key", "key.pem", "--reason", "first")
+    assert (code, promoted["promoted"], promoted["version"]) == (0, True, added["version"])
+    code, listed = call("list", "--trust", "key.pem.pub")
+    assert listed["models"]["text"]["stages"]["live"] == added["version"]
+    code, error = call("rollback", "text", "--key", "key.pem", "--reason", "because")
+    assert code == 2
+    assert "before this one" in error["error"]
+    code, _ = call("layout", "text", "live", "engine", "--trust", "key.pem.pub")
+    assert weights.digest(tmp_path / "engine") == weights.digest(weights.shipped())
+
+
+def test_whose_signature_counts_has_to_be_said(call: Call, tmp_path: Path) -> None:
+    """A registry cannot vouch for itself."""
+    call("init", "--new-key", "key.pem")
+    code, error = call("list")
+    assert code == 2
+    assert "--trust" in error["error"]

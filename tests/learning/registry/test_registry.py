@@ -1,0 +1,215 @@
+"""The registry of models: what is in it cannot change unseen, and only a gate opens a stage."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from spotsafe.core.errors import ConfigurationError
+from spotsafe.learning.registry.index import Stage
+from spotsafe.learning.registry.keys import make_key, private_key, public_key
+from spotsafe.learning.registry.registry import INDEX, Registry
+from spotsafe.testing import ManualClock
+
+PASSED = {"passed": True, "results": []}
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    make_key(tmp_path / "key.pem")
+    return tmp_path / "key.pem"
+
+
+@pytest.fixture
+def registry(tmp_path: Path, key: Path) -> Registry:
+    return Registry.create(tmp_path / "models", private_key(key), clock=ManualClock())
+
+
+def files(folder: Path, **content: bytes) -> dict[str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, data in content.items():
+        path = folder / f"{name}.npz"
+        path.write_bytes(data)
+        found[f"{name}.npz"] = path
+    return found
+
+
+def test_a_version_is_laid_out_as_it_was_added(registry: Registry, tmp_path: Path) -> None:
+    """Byte for byte, with its card, from a registry opened with the public key alone."""
+    card = tmp_path / "card.md"
+    card.write_text("# A model")
+    given = {**files(tmp_path / "m", a=b"1", b=b"2"), "docs/card.md": card}
+    version = registry.add("text", given, by="ann", card="docs/card.md", recipe="spotsafe train text")
+    reader = Registry(registry.folder, [public_key(tmp_path / "key.pem.pub")], clock=ManualClock())
+    folder = reader.lay_out("text", version, tmp_path / "out")
+    assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == {
+        "a.npz": b"1", "b.npz": b"2", "docs/card.md": b"# A model",
+    }  # fmt: skip
+    assert reader.card("text", "candidate") == "# A model"
+
+
+def test_the_same_files_are_the_same_version(registry: Registry, tmp_path: Path) -> None:
+    """Added twice, nothing changes."""
+    first = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    serial = registry.index().serial
+    assert registry.add("text", files(tmp_path / "n", a=b"1"), by="bob") == first
+    assert registry.index().serial == serial
+
+
+def test_stages_are_opened_by_a_gate_and_left_by_a_rollback(registry: Registry, tmp_path: Path) -> None:
+    """Every move is in the history, with the gate's result kept beside it."""
+    one = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    registry.promote("text", one, Stage.LIVE, gate=PASSED, by="ann")
+    two = registry.add("text", files(tmp_path / "n", a=b"2"), by="bob")
+    with pytest.raises(ConfigurationError, match="did not pass"):
+        registry.promote("text", two, Stage.LIVE, gate={"passed": False}, by="bob")
+    assert registry.version("text", "live")[0] == one
+    assert registry.promote("text", "candidate", Stage.LIVE, gate=PASSED, by="bob") == one
+    with pytest.raises(ConfigurationError, match="say why"):
+        registry.roll_back("text", Stage.LIVE, by="eve", reason=" ")
+    assert registry.roll_back("text", Stage.LIVE, by="eve", reason="false alarms") == one
+    moves = [(m.action, m.version, m.by) for m in registry.model("text").history]
+    assert moves == [
+        ("added", one, "ann"), ("promoted", one, "ann"), ("added", two, "bob"), ("promoted", two, "bob"),
+        ("rolled back", one, "eve"),
+    ]  # fmt: skip
+    gate = registry.model("text").history[3].gate
+    assert json.loads((registry.folder / "gates" / f"{gate}.json").read_text())["passed"] is True
+    with pytest.raises(ConfigurationError, match="had no version in live before"):
+        registry.roll_back("text", Stage.LIVE, by="eve", reason="again")
+
+
+def test_a_changed_index_is_refused(registry: Registry, tmp_path: Path) -> None:
+    """One byte is enough; and so is a signature by somebody else."""
+    registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    path = registry.folder / INDEX
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b'"by":"ann"', b'"by":"bob"'))
+    with pytest.raises(ConfigurationError, match="no trusted key signed"):
+        registry.index()
+    make_key(tmp_path / "other.pem")
+    body = good.partition(b"\n")[2]
+    path.write_bytes(b64encode(private_key(tmp_path / "other.pem").sign(body)) + b"\n" + body)
+    with pytest.raises(ConfigurationError, match="no trusted key signed"):
+        registry.index()
+    path.write_bytes(good)
+    assert registry.index().serial == 2
+
+
+def test_an_older_index_is_refused(registry: Registry, tmp_path: Path) -> None:
+    """It is signed well, but a reader that saw a newer one knows better."""
+    path = registry.folder / INDEX
+    old = path.read_bytes()
+    registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    path.write_bytes(old)
+    with pytest.raises(ConfigurationError, match="is older than"):
+        registry.index()
+
+
+def test_a_changed_file_is_refused(registry: Registry, tmp_path: Path) -> None:
+    """Before an engine ever sees it."""
+    version = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    stored = next(path for path in (registry.folder / "objects").rglob("*") if path.is_file())
+    stored.chmod(0o600)
+    stored.write_bytes(b"2")
+    with pytest.raises(ConfigurationError, match="not those of its name"):
+        registry.lay_out("text", version, tmp_path / "out")
+    stored.unlink()
+    with pytest.raises(ConfigurationError, match="lacks the file"):
+        registry.lay_out("text", version, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["weights.pkl", "weights.pt", "weights.npz"])
+def test_pickles_are_not_kept(registry: Registry, tmp_path: Path, name: str) -> None:
+    """By their name or by their first bytes."""
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({}))
+    with pytest.raises(ConfigurationError, match="may run code"):
+        registry.add("text", {name: path}, by="ann")
+
+
+def test_without_the_private_key_nothing_is_changed(registry: Registry, key: Path, tmp_path: Path) -> None:
+    """Readers read."""
+    reader = Registry(registry.folder, [private_key(key).public_key()], clock=ManualClock())
+    with pytest.raises(ConfigurationError, match="private key"):
+        reader.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+
+
+@pytest.mark.parametrize("reader", [private_key, public_key])
+@pytest.mark.parametrize("content", [None, b"no key"])
+def test_a_file_that_is_no_key_is_told(tmp_path: Path, reader: object, content: bytes | None) -> None:
+    """With its path."""
+    path = tmp_path / "k"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=str(path)):
+        reader(path)  # type: ignore[operator]
+
+
+def test_a_key_is_never_written_over(key: Path) -> None:
+    """It signs what is out there."""
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        make_key(key)
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+class Stages(RuleBasedStateMachine):
+    """Any order of additions, promotions and rollbacks, beside a plain model of it."""
+
+    @initialize()
+    def begin(self) -> None:
+        import tempfile
+
+        self.folder = Path(tempfile.mkdtemp())
+        make_key(self.folder / "key.pem")
+        self.registry = Registry.create(
+            self.folder / "models", private_key(self.folder / "key.pem"), clock=ManualClock()
+        )
+        self.versions: list[str] = []
+        self.stacks: dict[Stage, list[str]] = {Stage.SHADOW: [], Stage.LIVE: []}
+
+    @rule(content=st.sampled_from([b"a", b"b", b"c", b"d"]))
+    def add(self, content: bytes) -> None:
+        version = self.registry.add("text", files(self.folder / "m", a=content), by="x")
+        if version not in self.versions:
+            self.versions.append(version)
+
+    @precondition(lambda self: self.versions)
+    @rule(data=st.data(), stage=st.sampled_from([Stage.SHADOW, Stage.LIVE]))
+    def promote(self, data: st.DataObject, stage: Stage) -> None:
+        version = data.draw(st.sampled_from(self.versions))
+        self.registry.promote("text", version, stage, gate=PASSED, by="x")
+        if self.stacks[stage][-1:] != [version]:
+            self.stacks[stage].append(version)
+
+    @precondition(lambda self: self.versions)
+    @rule(stage=st.sampled_from([Stage.SHADOW, Stage.LIVE]))
+    def roll_back(self, stage: Stage) -> None:
+        stack = self.stacks[stage]
+        if len(stack) < 2:
+            with pytest.raises(ConfigurationError):
+                self.registry.roll_back("text", stage, by="x", reason="y")
+            return
+        stack.pop()
+        assert self.registry.roll_back("text", stage, by="x", reason="y") == stack[-1]
+
+    @invariant()
+    def stages_are_those_of_the_model(self) -> None:
+        models = self.registry.index().models
+        found = models["text"].stages if models else {}
+        for stage, stack in self.stacks.items():
+            assert found.get(stage) == (stack[-1] if stack else None)
+
+
+Stages.TestCase.settings = settings(
+    max_examples=10, stateful_step_count=10, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestStages = Stages.TestCase
