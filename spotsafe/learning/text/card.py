@@ -23,6 +23,8 @@ Their logits are added with fixed weights, pooled over windows by a soft maximum
 and, where there is enough data, per language (Platt scaling on held-out rows). `privacy.pii_exposure` comes
 from patterns and checksums, not from a model. Nothing is sent anywhere.
 
+English texts about which these are unsure go on to a [second tier](model-card-text-second.md).
+
 Intended use: to sort user-generated text and model input and output for policies that hold, review, label
 or, for calibrated labels, block. Not intended: judging people, or deciding without recourse.
 
