@@ -77,7 +77,8 @@ def _binned(rows: Judged, bins: int) -> _Binned:
 
 
 def _gap(binned: _Binned) -> F64:
-    return np.asarray(np.abs(binned.hits - binned.score).sum(axis=-1) / binned.mass.sum(axis=-1))
+    gap = np.abs(binned.hits - binned.score).sum(axis=-1)
+    return np.asarray(gap / np.maximum(binned.mass.sum(axis=-1), 1e-12))
 
 
 def ece(

@@ -242,7 +242,8 @@ def bootstrap(
         m, size = len(rows), labels.sizes[code]
         weight = labels.weight[rows]
         if m > 1:
-            drawn = rng.multinomial(m - 1, np.full(m, 1 / m), size=count)
+            picks = rng.integers(0, m, (count, m - 1)) + np.arange(count)[:, None] * m
+            drawn = np.bincount(picks.ravel(), minlength=count * m).reshape(count, m)
             root = max(1 - m / size, 0.0) ** 0.5
             scaled = weight * (1 - root + root * m / (m - 1) * drawn)
         else:
