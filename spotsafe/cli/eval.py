@@ -14,6 +14,7 @@ ACTIONS = {
     "compare": ("spotsafe.cli.eval_report", "two runs over the same rows, in pairs"),
     "report": ("spotsafe.cli.eval_report", "the report of a run that was made earlier"),
     "policy": ("spotsafe.cli.eval_policy", "what a policy does to data, and what changes between two"),
+    "tune": ("spotsafe.cli.eval_tune", "the threshold that keeps a promise, and what can be reached"),
     "data": ("spotsafe.cli.eval_data", "a data set's card, its faults and leaks, its Croissant description"),
 }
 """Action → module with ``configure_ACTION(parser)`` and ``ACTION(args, out)``, and its one-line help."""

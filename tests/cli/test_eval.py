@@ -257,7 +257,7 @@ def test_progress_is_shown_on_a_terminal_alone(stream: type[io.StringIO], quiet:
     assert "210" not in error.getvalue()
 
 
-@pytest.mark.parametrize("action", ["run", "compare", "report", "policy", "data"])
+@pytest.mark.parametrize("action", ["run", "compare", "report", "policy", "tune", "data"])
 def test_every_action_explains_itself(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``spotsafe eval ACTION --help``."""
     with pytest.raises(SystemExit) as left:
@@ -327,5 +327,44 @@ def test_unusable_policy_questions_are_refused(
     """Exit 2 and a message that says what to do."""
     (place / "a.yaml").write_text(MANIFEST, "utf-8")
     code, found = called(words, capsys)
+    assert code == 2
+    assert told in found["error"]
+
+
+def test_a_threshold_is_tuned_to_a_promise(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The threshold that keeps it, the frontier as a page, and the edit made when asked; a promise that these
+    data cannot show exits 1 with how far off it is."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    words = "tune a.yaml --surface a.b --rule toxic --data comments.jsonl"
+    code, found = called(f"{words} --precision 0.85 --report t.html", capsys)
+    assert code == 0
+    assert 0.6 < found["threshold"] <= 0.8
+    assert found["then"]["precision"]["value"] == 1.0
+    assert "canary" not in (place / "t.html").read_text("utf-8")
+    assert (place / "a.yaml").read_text("utf-8") == MANIFEST
+    assert called(f"{words} --precision 0.85 --write", capsys)[0] == 0
+    assert (place / "a.yaml").read_text("utf-8") == MANIFEST.replace("0.5", f"{found['threshold']:g}")
+    code, found = called(f"{words} --precision 0.999", capsys)
+    assert (code, found["threshold"]) == (1, None)
+    assert "label more" in found["why"]
+    assert main(["eval", *words.split(), "--precision", "0.999"]) == 1
+    assert "label more" in capsys.readouterr().out
+
+
+TUNE_UNUSABLE = [
+    ("--rule toxic", "--precision"),
+    ("--rule toxic --recall 1", "between 0 and 1"),
+    ("--rule toxi --recall 0.5", "did you mean 'toxic'"),
+    ("--rule toxic --recall 0.5 --confidence 2", "confidence"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), TUNE_UNUSABLE)
+def test_unusable_promises_are_refused(
+    place: Path, words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 and a message that says what to do."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    code, found = called(f"tune a.yaml --surface a.b --data comments.jsonl {words}", capsys)
     assert code == 2
     assert told in found["error"]

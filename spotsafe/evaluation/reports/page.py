@@ -41,13 +41,23 @@ def page(document: Document) -> str:
     """The whole file."""
     parts = _parts(document)
     sections = "".join(body for _, _, body in parts)
-    return _PAGE.format(
-        policy=content_security_policy(),
-        title=escape(f"{document['data']['name']} × {document['run']['detector']}"),
-        style=_style(),
+    return frame(
+        f"{document['data']['name']} × {document['run']['detector']}",
         nav=_nav(document, parts),
         header=_header(document),
         body=overview.tiles(document) + sections + _labels(document) + _foot(document),
+    )
+
+
+def frame(title: str, *, nav: RAW, header: RAW, body: RAW) -> str:
+    """A page around *body*. *title* is escaped here."""
+    return _PAGE.format(
+        policy=content_security_policy(),
+        title=escape(title),
+        style=_style(),
+        nav=nav,
+        header=header,
+        body=body,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spotsafe.evaluation.reports.svg import Board, nice_ticks, percents
+from spotsafe.evaluation.reports.svg import Board, percents
 
 QUARTERS = percents((0, 0.25, 0.5, 0.75, 1))
 TENTHS = [(value / 10, f".{value}" if 0 < value < 10 else str(value // 10)) for value in (0, 2, 4, 6, 8, 10)]
@@ -117,18 +117,3 @@ def stacked_bar(shares: Sequence[tuple[str, float, str]], size: tuple[float, flo
             board.bar((left, 0), (left + share, 1), name, tip=tip)
             left += share
     return board.svg(", ".join(tip for _, share, tip in shares if share > 0), "bar")
-
-
-def frontier_plot(
-    points: Sequence[Mapping[str, Any]], *, titles: tuple[str, str], chosen: Mapping[str, Any] | None
-) -> str:
-    """What can be reached: a band and a line through *points* (``x, y, low, high``), and what was chosen."""
-    xs = [point["x"] for point in points]
-    board = Board((520.0, 300.0), across=(min(xs, default=0.0), max(xs, default=1.0) or 1.0))
-    ticks = nice_ticks(min(xs, default=0.0), max(xs, default=1.0) or 1.0, 5)
-    board.axes([(tick, f"{tick:.3g}") for tick in ticks], QUARTERS, titles=titles)
-    board.band([(p["x"], p["low"]) for p in points], [(p["x"], p["high"]) for p in points], "band")
-    board.line([(p["x"], p["y"]) for p in points], "curve")
-    if chosen is not None:
-        board.dot((chosen["x"], chosen["y"]), "point", radius=5, tip=f"chosen: {chosen['tip']}")
-    return board.svg("What can be reached")
