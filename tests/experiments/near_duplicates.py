@@ -83,7 +83,7 @@ def main() -> None:
         found[name], data[name] = measured(folder, name)
         print(name, found[name])
     table = record.Table(
-        "near_duplicates",
+        "near-duplicates",
         "Near-duplicates found, against the exact comparison of all pairs",
         ("set", "rows", "clear ones", "found", "at the limit", "found", "found below it", "lowest found"),
         [
