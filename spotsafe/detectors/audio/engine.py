@@ -106,7 +106,7 @@ class AudioEngine:
     @property
     def version(self) -> str:
         """From the code, the digest of the networks, the text engine's version and the bank's."""
-        given = self._recogniser
+        given = self._given[1]
         heard = digest(VOICE, *WHISPER) if given is None else given.version
         others = [self._text.version, *([self._bank.version] if self._bank is not None else [])]
         return "+".join([f"{CODE_VERSION}-{heard}", *others])
@@ -153,8 +153,9 @@ class AudioEngine:
 
     def hear(self, sound: Sound, asked: Listening) -> list[Signal | Missing]:
         """A score or a cause for each label asked of *sound*; both where only some of it could be judged."""
-        spoken = [label for label in asked.labels if label in self._spoken_labels()]
-        known = [label for label in asked.labels if label in self._known_labels()]
+        reach, listed = self._spoken_labels(), self._known_labels()
+        spoken = [label for label in asked.labels if label in reach]
+        known = [label for label in asked.labels if label in listed]
         others = [label for label in asked.labels if label not in spoken and label not in known]
         return [
             *self._known(sound, asked._replace(labels=known)),

@@ -229,7 +229,8 @@ def test_known_recordings() -> None:
 
 
 def test_a_child_process_loads_its_own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a fork the parent's networks, whose threads are gone, are not used."""
+    """Networks are loaded once, which changes no version; after a fork the parent's, whose threads are gone,
+    are not used."""
     made: list[str] = []
 
     def load(what: str, stand_in: Any) -> Any:
@@ -238,7 +239,9 @@ def test_a_child_process_loads_its_own_networks(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(audio_engine, "VoiceActivity", load("voices", Loud()))
     monkeypatch.setattr(audio_engine, "Whisper", load("recogniser", Script(reading(SAID))))
     detector = AudioEngine(Tape(sound((0.0, 3.0))), text=text())
+    before = detector.version
     assert [ask(detector).score(LABEL), ask(detector).score(LABEL)] == [0.9, 0.9]
+    assert detector.version == before
     assert made == ["voices", "recogniser"]
     monkeypatch.setattr(audio_engine.os, "getpid", lambda: -1)
     ask(detector)
