@@ -72,6 +72,10 @@ class KnownPictures(Protocol):
         """Entries that any of *frames* [height, width, 3] RGB shows."""
         ...
 
+    def match_bytes(self, digest: bytes) -> Sequence[KnownMatch]:
+        """Entries for the very file with that SHA-256 (32 bytes)."""
+        ...
+
 
 class ClassNetworks(Protocol):
     """Scores of whole frames, per label."""
@@ -231,17 +235,20 @@ class ImageEngine:
     ) -> tuple[list[Signal], list[Missing]]:
         if part.kind != "image" or not isinstance(part.data, bytes):
             return [], [Missing(label, part.name, Cause.MODALITY) for label in request.labels]
+        same = self._same_file(part, request.labels)
         left = None if until is None else until - self._clock()
         if left is not None and left <= 0:
-            return [], [Missing(label, part.name, Cause.TIMEOUT) for label in request.labels]
+            return same, [Missing(label, part.name, Cause.TIMEOUT) for label in request.labels]
         try:
             picture = self._decoder.picture(part.data, timeout=left)
         except DecodeError as error:
-            return [], [Missing(label, part.name, error.cause) for label in request.labels]
+            return same, [Missing(label, part.name, error.cause) for label in request.labels]
         readings = self.look(
             picture.frames, request.labels, part=part.name, languages=request.content.languages, until=until
         )
         scores, missing = over_time(readings)
+        given = {(signal.label, signal.detector) for signal in same}
+        scores = same + [signal for signal in scores if (signal.label, signal.detector) not in given]
         if picture.cut:
             missing += [Missing(label, part.name, Cause.SIZE) for label in request.labels]
         return scores, list(dict.fromkeys(missing))
@@ -262,6 +269,13 @@ class ImageEngine:
         except DetectorError as error:
             cause = Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
             return [], [Missing(label, part, cause) for label in wanted]
+
+    def _same_file(self, part: Part, labels: Sequence[str]) -> list[Signal]:
+        """1 for the labels of entries for this very file: known also where it cannot be decoded."""
+        if self._bank is None:
+            return []
+        matched = {match.label for match in self._bank.match_bytes(part.digest)}
+        return [_signal(label, 1.0, part.name, KNOWN_ID) for label in labels if label in matched]
 
     def _known(self, pixels: U8, labels: Sequence[str], part: str) -> list[Signal]:
         """1 for the labels of known pictures that the frame shows, 0 for the bank's others."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from spotsafe.core.content import Content, Text
+from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Detector, DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals, Span
 from spotsafe.detectors.image.ocr import Line, Page
@@ -50,8 +51,7 @@ def text_signals(
     gaps = _gaps(page)
     missing = [Missing(label, part, cause) for cause in gaps for label in labels]
     if not page.lines:
-        scored = [] if gaps else [Signal(label, 0.0, part, 0, ID, detector.version) for label in labels]
-        return scored, missing
+        return [] if gaps else [_nothing(label, part) for label in labels], missing
     whole = _joined(page.blocks)
     pieces = [whole, *_pieces(page, whole)]
     answers = _asked(detector, [piece.text for piece in pieces], labels, languages)
@@ -66,6 +66,10 @@ def text_signals(
         found.append(signal._replace(part=part, detector=ID, evidence=evidence))
     missing += [entry._replace(part=part) for entry in answers[0].missing]
     return found, list(dict.fromkeys(missing))
+
+
+def _nothing(label: str, part: str) -> Signal:
+    return Signal(label, 0.0, part, LABELS[label].severity, ID)
 
 
 def _gaps(page: Page) -> list[Cause]:

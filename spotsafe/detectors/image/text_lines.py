@@ -50,8 +50,13 @@ class LineReader:
 
     def read(self, crop: U8) -> Spelling:
         """The text of *crop* [height, width, 3] RGB, a line from left to right."""
-        chances = self._session.run(None, {self._input: prepared(crop)})[0][0]
-        return decoded(chances, self._alphabet)
+        return decoded(self.chances(prepared(crop)), self._alphabet)
+
+    def chances(self, line: F32) -> F32:
+        """One pass of the network: probability of each character of the alphabet (the first is the blank)
+        per step [steps, characters] of a prepared crop."""
+        result: F32 = self._session.run(None, {self._input: line})[0][0]
+        return result
 
 
 def prepared(crop: U8) -> F32:

@@ -90,6 +90,9 @@ class Bank:
     def match_frames(self, frames: Sequence[U8]) -> list[Known]:
         return [Known(CSAM) for pixels in frames if pixels.mean() > 200]
 
+    def match_bytes(self, digest: bytes) -> list[Known]:
+        return [Known(CSAM)] if digest == Image(b"known", "").digest else []
+
 
 class Words:
     """Hate, and explicit text, in English and Russian."""
@@ -247,6 +250,14 @@ def test_a_bank_speaks_for_its_labels(value: int, score: float) -> None:
     assert [(s.score, s.severity) for s in found.by_label[CSAM]] == [(score, 4)]
     assert found.by_label[CSAM][0].detector == "local.image.known"
     assert found.missing == ()
+
+
+@pytest.mark.parametrize("given", [None, Reason.UNREADABLE])
+def test_a_known_file_is_known_whatever_it_decodes_to(given: Reason | None) -> None:
+    """Its digest is on the list: one score of 1, also where the file cannot be decoded."""
+    (found,) = engine(given, bank=Bank()).detect([request(Image(b"known", "pic"), labels=[CSAM])])
+    assert [(s.score, s.detector) for s in found.scores] == [(1.0, "local.image.known")]
+    assert causes(found) == ({} if given is None else {CSAM: Cause.ERROR})
 
 
 def test_boxes_of_nudity_are_evidence_when_asked_for() -> None:
