@@ -20,6 +20,9 @@ Column = tuple[str, ...]
 MOST_WORD = 200
 """Characters of a slice, language, split or id. Longer ones are content in the wrong place."""
 
+_ROUNDING = 1e-9
+"""What arithmetic on a scale may leave outside of [0, 1]."""
+
 
 class CellFault(Exception):
     """A value that does not fit its meaning. *problem* and *remedy* never hold the value."""
@@ -91,7 +94,10 @@ def number(value: Any, column: Column) -> float:
             f"column {named(column)!r} holds what is no number", "give `values` that say what each word means"
         ) from None
     if not math.isfinite(found):
-        raise CellFault(f"column {named(column)!r} holds an infinite number", "correct the cell")
+        raise CellFault(
+            f"column {named(column)!r} holds a number that is not finite",
+            "leave the cell empty where nobody annotated",
+        )
     return found
 
 
@@ -99,12 +105,12 @@ def share(value: Any, column: Column, *, scale: Sequence[float] = (0.0, 1.0)) ->
     """*value* on *scale* as a share in [0, 1]. Raises CellFault where it lies outside."""
     low, high = scale
     found = (number(value, column) - low) / (high - low)
-    if not 0.0 <= found <= 1.0:
+    if not -_ROUNDING <= found <= 1.0 + _ROUNDING:
         raise CellFault(
             f"column {named(column)!r} holds a number outside of {low:g} to {high:g}",
             "state its `scale: [lowest, highest]`, or `at_least:` for a threshold",
         )
-    return found
+    return min(max(found, 0.0), 1.0)
 
 
 def spans(value: Any, column: Column, keys: tuple[str | int, str | int], length: int) -> tuple[Span, ...]:

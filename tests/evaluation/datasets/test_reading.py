@@ -29,6 +29,7 @@ def row(record: dict[str, Any], more: str = "", content: str = "{body: text}") -
 
 NUMBER = "labels: {tone.toxic: x}"
 RANKED = "labels: {tone.toxic: {column: x, scale: [1, 5]}}"
+THIRDS = "labels: {tone.toxic: {column: x, scale: [0, 0.3]}}"
 CUT = "labels: {tone.toxic: {column: x, at_least: 3}}"
 BAND = "labels: {tone.toxic: {column: x, at_least: 0.6, below: 0.4}}"
 WORDS = "labels: {tone.toxic: {column: x, values: {bad: 1, good: 0, mixed: missing}, other: missing}}"
@@ -41,7 +42,7 @@ TRUTHS = "labels: {tone.toxic: {column: x, values: {'1': 0, '2': 1, 'true': 1}}}
     [
         (NUMBER, 0, 0.0), (NUMBER, 1, 1.0), (NUMBER, 0.25, 0.25), (NUMBER, "0.25", 0.25), (NUMBER, True, 1.0),
         (NUMBER, None, None), (NUMBER, "", None), (NUMBER, float("nan"), None), (NUMBER, ..., None),
-        (RANKED, 1, 0.0), (RANKED, "4", 0.75), (RANKED, 5, 1.0),
+        (RANKED, 1, 0.0), (RANKED, "4", 0.75), (RANKED, 5, 1.0), (THIRDS, 0.1 + 0.2, 1.0),
         (CUT, 3, 1.0), (CUT, 2.99, 0.0), (CUT, 1e9, 1.0), (CUT, "", None),
         (BAND, 0.6, 1.0), (BAND, 0.5, None), (BAND, 0.39, 0.0),
         (WORDS, "bad", 1.0), (WORDS, "good", 0.0), (WORDS, "mixed", None), (WORDS, "new", None),
@@ -63,7 +64,8 @@ def test_what_a_label_column_says(rule: str, value: Any, expected: float | None)
         (NUMBER, CANARY, "no number"),
         (NUMBER, 1.5, "outside of 0 to 1"),
         (NUMBER, -0.1, "outside of 0 to 1"),
-        (NUMBER, float("inf"), "infinite"),
+        (NUMBER, float("inf"), "not finite"),
+        (NUMBER, "NaN", "not finite"),
         (NUMBER, [1], "no number"),
         (RANKED, 6, "outside of 1 to 5"),
         (TRUTHS, CANARY, "does not list"),
