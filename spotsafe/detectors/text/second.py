@@ -32,7 +32,7 @@ FORMAT = 1
 LANGUAGE = "en"
 """The language that the second tier was trained and measured on; it reads no other."""
 
-MOST_READ = 6
+MOST_READ = 4
 """Windows of one text that the second tier reads: those that the first finds most suspicious. The others keep
 the first tier's logits."""
 

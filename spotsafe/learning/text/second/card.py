@@ -52,7 +52,7 @@ _LIMITS = """\
   rows and on own lines. The second tier makes them no more trustworthy than the first tier's card says.
 * It learnt from the first tier and from the Jigsaw model where people had not annotated, and shares
   their blind spots.
-* Of a long text it reads the six windows that the first tier finds most suspicious.
+* Of a long text it reads the four windows that the first tier finds most suspicious.
 * One seed; differences of less than .02 are noise.
 """
 
