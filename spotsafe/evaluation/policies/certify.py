@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics import sampled
 from spotsafe.evaluation.metrics.columns import Bools
-from spotsafe.evaluation.metrics.intervals import F64, clopper_pearson, logit_delta, special, wilson
+from spotsafe.evaluation.metrics.intervals import F64, special, wilson
 from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
 
 GRID: F64 = np.concatenate([np.arange(1, 200) / 200, [0.999]])
@@ -66,7 +66,6 @@ class Counts(NamedTuple):
     hits: F64
     over: F64
     bounds: tuple[F64, F64]
-    logit: tuple[F64, F64] | None = None
 
     @property
     def share(self) -> F64:
@@ -114,48 +113,32 @@ def _reached(level: NDArray[np.intp], rows: Bools | None) -> F64:
 def _weighted(
     level: NDArray[np.intp], hit: Bools, known: Bools | None, labels: SampledLabels, *, moving: bool
 ) -> Counts:
-    """Estimates and their deviations one threshold at a time; too few effective rows count as none."""
+    """Hájek estimates one threshold at a time, each over as many rows as a simple random sample of equal
+    variance would have, ``v(1-v)/sd²`` (Korn and Graubard, Survey Methodology 24, 1998), or Kish's number
+    where that is less. Too few effective rows count as none."""
     inside = (level >= 0) if known is None else known & (level >= 0)
-    value, deviation, rows = np.zeros((3, len(GRID)))
+    value, rows = np.zeros((2, len(GRID)))
     for index in range(len(GRID)):
         flagged = level > index
         bottom = (inside & flagged if moving else inside).astype(np.float64)[labels.chosen]
         found = sampled.ratio(labels, (hit & flagged).astype(np.float64)[labels.chosen], bottom)
-        enough = labels.reason is None and found.rows >= sampled.LEAST_EFFECTIVE
-        value[index], deviation[index] = found.value, found.deviation
-        rows[index] = found.rows if enough else 0.0
-    low, high = logit_delta(value, deviation)
-    flat = wilson(value * rows, rows)
-    bounds = (
-        np.where(rows > 0, np.minimum(low, flat[0]), 0.0),
-        np.where(rows > 0, np.maximum(high, flat[1]), 1.0),
-    )
-    safe = np.clip(value, 1e-6, 1 - 1e-6)
-    exact = np.sqrt(safe * (1 - safe) / np.maximum(rows, 1.0))
-    spread = np.maximum(deviation, np.where((value > 0) & (value < 1), 0.0, exact)) / (safe * (1 - safe))
-    return Counts(value * rows, rows, bounds, (np.log(safe / (1 - safe)), spread))
+        value[index] = found.value
+        if labels.reason is None and found.rows >= sampled.LEAST_EFFECTIVE:
+            spread = found.value * (1 - found.value)
+            equal = spread / found.deviation**2 if spread > 0 and found.deviation > 0 else found.rows
+            rows[index] = min(equal, found.rows)
+    return Counts(value * rows, rows, wilson(value * rows, rows))
 
 
 def p_values(found: Counts, target: Target) -> F64:
     """Of the hypothesis that the promise is not kept, at each threshold: the exact binomial tail
-    ``P(Bin(over, value) >= hits)`` (or ``<=``), or for rows sampled by score the normal tail on the logit
-    scale. 1 where nothing is counted over."""
-    functions = special()
+    ``P(Bin(over, value) >= hits)`` (or ``<=``), as an incomplete beta function, which takes effective numbers
+    too. 1 where nothing is counted over."""
+    beta = special().betainc
+    hits, misses = found.hits, found.over - found.hits
     least = KINDS[target.kind] == ">="
-    if found.logit is not None:
-        centre, spread = found.logit
-        edge = np.log(target.value / (1 - target.value))
-        distance = (centre - edge) / np.maximum(spread, 1e-9) * (1 if least else -1)
-        tail = functions.ndtr(-distance)
-    else:
-        hits, over = found.hits, found.over
-        misses = over - hits
-        if least:
-            tail = np.where(hits > 0, functions.betainc(np.maximum(hits, 1), misses + 1, target.value), 1.0)
-        else:
-            tail = np.where(
-                misses > 0, functions.betainc(np.maximum(misses, 1), hits + 1, 1 - target.value), 1.0
-            )
+    good, bad, edge = (hits, misses, target.value) if least else (misses, hits, 1 - target.value)
+    tail = np.where(good > 0, beta(np.where(good > 0, good, 1.0), bad + 1, edge), 1.0)
     return np.asarray(np.where(found.over > 0, tail, 1.0), np.float64)
 
 
@@ -186,8 +169,3 @@ def _run(p: F64, error: float) -> int:
     """How many hypotheses are rejected before the first that is not."""
     failed = np.flatnonzero(p > error)
     return int(failed[0]) if len(failed) else len(p)
-
-
-def lower_bound(hits: float, over: float, error: float) -> float:
-    """The one-sided lower Clopper-Pearson bound, to say how far a rate is from its target."""
-    return float(clopper_pearson(hits, over, 2 * error)[0]) if over > 0 else 0.0
