@@ -21,6 +21,7 @@ from spotsafe.detectors.text import encoder as encoding
 from spotsafe.detectors.text import weights
 from spotsafe.detectors.text.engine import LONGEST, TextEngine, Tier
 from spotsafe.detectors.text.labels import LABELS
+from spotsafe.detectors.text.language import language_identifier
 from spotsafe.detectors.text.ngrams import BITS, buckets
 from spotsafe.detectors.text.ngrams import LONGEST as LONGEST_WINDOW
 from spotsafe.detectors.text.windows import SIZE, pooled, windows
@@ -190,6 +191,14 @@ def test_disguised_text_scores_like_plain_text(engine):
     plain = _scores(engine, "you are a stupid idiot")
     disguised = _scores(engine, "ｙｏｕ ａｒｅ ａ st\u200bupid id\u200biot")
     assert disguised["tone.toxic"] == pytest.approx(plain["tone.toxic"], abs=0.05)
+
+
+def test_full_width_letters_are_no_japanese():
+    """The language is told from the letters that a disguise stands for."""
+    plain = "you people are the worst thing that ever happened to this town"
+    wide = "".join(chr(ord(char) + 0xFEE0) if char != " " else char for char in plain)
+    assert language_identifier().identify(wide) == language_identifier().identify(plain) == "en"
+    assert language_identifier().identify("ありがとうございます、また明日") == "ja"
 
 
 def test_first_tier_does_without_the_encoder(monkeypatch):

@@ -45,7 +45,7 @@ LEFT_OUT = frozenset({*ENGLISH, *OTHERS, "bias_sentence_templates", "rtp_high_at
 """The last two are left out and not measured here: identity mentions have their own experiment, and the
 weakly labelled prompts are of the same source as those measured."""
 
-MOST = 3000
+MOST = 1500
 """Rows of a set, at most."""
 
 SEED = 7

@@ -75,6 +75,11 @@ def scored(folder: Path, texts: Sequence[str], language: str = "en") -> Scores:
     return Scores(first, both, cascade, ~loud, ~asked)
 
 
+def full(folder: Path, texts: Sequence[str], language: str = "en") -> F32:
+    """Scores [texts, labels] of the cascade alone."""
+    return _one(TextEngine(folder), texts, language)
+
+
 def _one(engine: TextEngine, texts: Sequence[str], language: str) -> F32:
     found = []
     for start in shown(range(0, len(texts), _BATCH), engine.id):

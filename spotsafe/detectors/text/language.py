@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
@@ -64,6 +65,8 @@ class LanguageIdentifier:
 def _legible(text: str) -> str:
     """The beginning of *text* with letters only where there are any; empty where there are none."""
     sample = text[:_READ].replace("\n", " ")
+    if not sample.isascii():  # full-width letters would pass for Japanese
+        sample = unicodedata.normalize("NFKC", sample)
     if not any(map(str.isalpha, sample)):
         return ""
     return sample if sample.isascii() else sample.encode("utf-8", "ignore").decode("utf-8")
