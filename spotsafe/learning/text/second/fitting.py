@@ -17,7 +17,7 @@ from spotsafe.learning.text.second import vocabulary
 
 I32 = NDArray[np.int32]
 
-PASSES = 1.3
+PASSES = 1.15
 """How often a row of weight 1 is drawn, on average."""
 
 LONGEST = 80

@@ -26,9 +26,6 @@ WIDTH, LAYERS, HEADS, FEED = 384, 6, 12, 1536
 TOKENS_PER_BATCH = 2048
 """Padded tokens in one step; texts of similar length share it."""
 
-LONGEST = 80
-"""Tokens of a training text."""
-
 RATE = 7e-5
 HEAD_RATE = 1e-3
 WARM = 0.06
