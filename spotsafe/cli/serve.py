@@ -30,6 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifests", type=Path, metavar="DIR", help="manifests to serve as the policy bundle"
     )
+    parser.add_argument(
+        "--banks", type=Path, metavar="DIR", help="known media to look for; spotsafe bank fills it"
+    )
+    parser.add_argument(
+        "--shadow", type=Path, metavar="DIR", help="text weights to ask beside the live ones and compare"
+    )
     parser.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     keys = parser.add_argument_group("keys")
     keys.add_argument(
@@ -73,13 +79,16 @@ def _new_key(args: argparse.Namespace, out: Output) -> int:
 def _serve(args: argparse.Namespace, out: Output) -> int:
     import logging
 
-    from spotsafe.service.serve import log_to, serve
+    from spotsafe.service.serve import Engine, log_to, serve
 
     undo = log_to(sys.stderr, logging.WARNING if args.quiet else logging.INFO)
     # With --json the line that names the address is the document's content, printed once it listens.
     said = _Said(out) if out.as_json else None
     try:
-        code = serve(args.host, args.port, args.data_dir, args.api_keys, manifests=args.manifests, out=said)
+        code = serve(
+            args.host, args.port, args.data_dir, args.api_keys,
+            manifests=args.manifests, made_of=Engine(args.shadow, args.banks), out=said,
+        )  # fmt: skip
     finally:
         undo()
     if said is not None and not said.text:

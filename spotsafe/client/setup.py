@@ -119,3 +119,23 @@ def warn_unsupported(policies: PolicySet, equipment: Equipment) -> None:
             "(client.stats()['unsupported'] has them all, with their surfaces)",
             len(labels), ", ".join(labels[:3]) + (" …" if len(labels) > 3 else ""),
         )  # fmt: skip
+    blind = unread_kinds(policies, equipment)
+    for kind, surfaces in blind.items():
+        _reach_log.warning(
+            "surface %s carries %s, and no configured detector reads that: its labels are missing with cause "
+            "modality and if_missing decides; pip install 'spotsafe[media]', or use a service that has it",
+            surfaces[0] + (f" and {len(surfaces) - 1} more" if len(surfaces) > 1 else ""), kind,
+        )  # fmt: skip
+
+
+def unread_kinds(policies: PolicySet, equipment: Equipment) -> dict[str, list[str]]:
+    """Each kind of part that surfaces declare and their primary detector is known not to read, with these
+    surfaces."""
+    found: dict[str, list[str]] = {}
+    for policy in policies.surfaces.values():
+        source = equipment.sources(policy)[0]
+        reach = None if source is None else source.detector.capabilities()
+        for kind in dict.fromkeys(part.kind for part in policy.content.values()):
+            if reach is not None and kind not in reach.kinds:
+                found.setdefault(kind, []).append(policy.name)
+    return found

@@ -100,12 +100,15 @@ def local_engine(name: str = "local") -> Detector:
     raise missing_extra("local", f"the {name} detection engine")
 
 
-def warm(source: Source | None) -> None:
-    """Have the detector of *source* load what it would load with the first request, where it can."""
+def warm(source: Source | None, kinds: Iterable[str] = ("text",)) -> None:
+    """Have the detector of *source* load what it would load with the first request for parts of *kinds*,
+    where it can."""
     if source is None or source.ready:
         return
-    load = getattr(source.detector, "warm", None)
-    if callable(load):
+    by_kind, load = getattr(source.detector, "warm_for", None), getattr(source.detector, "warm", None)
+    if callable(by_kind):
+        by_kind(kinds)
+    elif callable(load):
         load()
     source.ready = True
 

@@ -84,7 +84,13 @@ class Starting(Checks):
     def _warm(self) -> None:
         if self._equipment is not None:
             for source in (self._equipment.primary, self._equipment.fallback):
-                warm(source)
+                warm(source, self._kinds())
+
+    def _kinds(self) -> tuple[str, ...]:
+        """The kinds of parts that the manifests declare, and text."""
+        policies = self._set.surfaces.values() if self._set is not None else ()
+        declared = (part.kind for policy in policies for part in policy.content.values())
+        return tuple(dict.fromkeys(("text", *declared)))
 
     def _ensure_started(self) -> None:
         """Start within a guarded call: what is broken holds, and never raises into a request."""
@@ -115,7 +121,7 @@ class Starting(Checks):
                 "process starts, before it takes traffic"
             )
         elif equipment is not None and equipment.fallback is not None and not equipment.fallback.ready:
-            self._runtime.background.submit(partial(warm, equipment.fallback))
+            self._runtime.background.submit(partial(warm, equipment.fallback, self._kinds()))
         if reach is not None:
             self._runtime.background.submit(reach.ask)
 

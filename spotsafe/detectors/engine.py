@@ -60,8 +60,12 @@ class LocalEngine:
         """All that the engines of the kinds can give together."""
         return joined({kind: engine.capabilities() for kind, engine in self._engines.items()})
 
-    def warm(self, kinds: Iterable[str] = ("text",)) -> None:
-        """Load the models for *kinds* now rather than with the first request. Raises ConfigurationError."""
+    def warm(self) -> None:
+        """Load the models for text now rather than with the first request. Raises ConfigurationError."""
+        self.warm_for(("text",))
+
+    def warm_for(self, kinds: Iterable[str]) -> None:
+        """Load the models for parts of *kinds* now. Raises ConfigurationError."""
         for kind in kinds:
             load = getattr(self._engines.get(kind), "warm", None)
             if callable(load):

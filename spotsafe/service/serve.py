@@ -7,9 +7,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from starlette.applications import Starlette
 
@@ -28,9 +29,17 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Host names answered to without keys: a web page that rebinds its own name to loopback is refused."""
 
 
+class Engine(NamedTuple):
+    """What the local engine of a service is made of besides the shipped weights: *shadow*, a folder of other
+    text weights that are asked beside them and compared; *banks*, a folder of known media."""
+
+    shadow: Path | None = None
+    banks: Path | None = None
+
+
 def serve(
     host: str, port: int, data_dir: Path, api_keys: Path | None, *, manifests: Path | None = None,
-    detector: Detector | Load | None = None, out: TextIO | None = None,
+    detector: Detector | Load | None = None, made_of: Engine | None = None, out: TextIO | None = None,
 ) -> int:  # fmt: skip
     """Serve until SIGTERM or SIGINT; returns the exit code (0 ended, 1 the detector did not load).
 
@@ -38,7 +47,7 @@ def serve(
     listens. Without *api_keys* only loopback hosts are taken. Raises ConfigurationError and
     ManifestError before anything listens.
     """
-    app = service_app(host, data_dir, api_keys, manifests=manifests, detector=detector)
+    app = service_app(host, data_dir, api_keys, manifests=manifests, detector=detector, made_of=made_of)
     listening = bound(host, port)
     server = NotifyingServer(server_config(app))
     failures: list[str] = []
@@ -61,7 +70,7 @@ def serve(
 
 def service_app(
     host: str, data_dir: Path, api_keys: Path | None, *, manifests: Path | None = None,
-    detector: Detector | Load | None = None,
+    detector: Detector | Load | None = None, made_of: Engine | None = None,
 ) -> Starlette:  # fmt: skip
     """The app that :func:`serve` runs, checked: host against keys, manifests, data directory."""
     keys = KeyRing.read(api_keys) if api_keys is not None else None
@@ -72,9 +81,14 @@ def service_app(
         )
     policies = _policies(manifests, time.time())
     hosts = None if keys is not None else (*LOOPBACK_NAMES, host)
-    return create_app(
-        Store.open(data_dir), detector or local_engine, keys=keys, policies=policies, hosts=hosts
-    )
+    loading = partial(local_engine, _kinds(policies), made_of)
+    return create_app(Store.open(data_dir), detector or loading, keys=keys, policies=policies, hosts=hosts)
+
+
+def _kinds(policies: PolicySet | None) -> tuple[str, ...]:
+    """The kinds of parts for which models are loaded at the start: text, and what the manifests declare."""
+    surfaces = policies.surfaces.values() if policies is not None else ()
+    return tuple(dict.fromkeys(("text", *(p.kind for s in surfaces for p in s.content.values()))))
 
 
 def is_loopback(host: str) -> bool:
@@ -87,13 +101,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def local_engine() -> Detector:
-    """The local engine, loaded. ConfigurationError with the install command where its extra is missing."""
+def local_engine(kinds: Iterable[str] = ("text",), made_of: Engine | None = None) -> Detector:
+    """The local engine, loaded for parts of *kinds*. ConfigurationError with the install command where an
+    extra is missing."""
     from spotsafe.detectors.local import engine
 
-    found = engine()
-    found.warm()
-    return found
+    made_of = made_of or Engine()
+    found = engine(banks=made_of.banks)
+    found.warm_for(kinds)
+    if made_of.shadow is None:
+        return found
+    from spotsafe.detectors.shadow import ShadowDetector
+
+    beside = engine(weights=made_of.shadow)
+    beside.warm()
+    return ShadowDetector(found, beside)
 
 
 def _policies(manifests: Path | None, now: float) -> PolicySet | None:

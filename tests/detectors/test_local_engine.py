@@ -117,3 +117,22 @@ def test_reach_is_that_of_all_engines() -> None:
     assert reach.gap("violence.graphic", "text", "en") is Cause.MODALITY
     assert reach.gap("violence.graphic", "image", "en") is None
     assert reach.gap("hate.speech", "image", "en") is None
+
+
+class Loading(FakeDetector):
+    """Notes when it is loaded."""
+
+    loaded = 0
+
+    def warm(self) -> None:
+        self.loaded += 1
+
+
+def test_models_are_loaded_for_the_kinds_that_are_used() -> None:
+    """A service for comments does not carry the networks for video."""
+    text, image, video = Loading(), Loading(), Loading()
+    engine = LocalEngine(text, {"image": image, "video": video})
+    engine.warm()
+    assert (text.loaded, image.loaded, video.loaded) == (1, 0, 0)
+    engine.warm_for(("image", "audio"))
+    assert (text.loaded, image.loaded, video.loaded) == (1, 1, 0)

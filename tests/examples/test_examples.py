@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import io
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +111,50 @@ def test_the_assistant_streams_checked_answers(example: ModuleType) -> None:
     assert "booking@example.com" not in answers[1]
     assert answers[1].startswith("Write to ")
     assert answers[2].startswith(("[SurfaceBlocked]", "[SurfaceHeld]"))
+
+
+def cover(words: str) -> bytes:
+    """A PNG with *words* on a sky of a gradient."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.linear_gradient("L").resize((640, 480)).convert("RGB")
+    ImageDraw.Draw(picture).multiline_text(
+        (30, 150), words, fill="white", font=ImageFont.load_default(52), stroke_width=2, stroke_fill="black"
+    )
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("example", ["covers_fastapi/app.py"], indirect=True)
+def test_covers_are_published_or_held_by_what_is_written_on_them(example: ModuleType) -> None:
+    """The handler reads the whole upload; a cover with a threat on it is held, its words in no answer."""
+    from fastapi.testclient import TestClient
+
+    fine, threat = cover("Songs for\nthe garden"), cover("I will find you\nand kill you")
+    with TestClient(example.app) as http:
+        published = http.post("/playlists/7/cover", data={"title": "Garden songs"}, files={"cover": fine})
+        assert (published.status_code, published.json()["bytes"]) == (201, len(fine)), published.text
+        held = http.post("/playlists/8/cover", data={"title": "Garden songs"}, files={"cover": threat})
+        assert held.status_code == 202
+        assert held.json()["decision_id"]
+        assert "kill" not in held.text
+    assert example.covers == {"7": fine}
+
+
+@pytest.mark.parametrize("example", ["episodes_worker/publish.py"], indirect=True)
+def test_episodes_are_held_heard_and_then_published_or_not(example: ModuleType, tmp_path: Path) -> None:
+    """Both are held at once; the fine one is published once it was heard, the other waits for a person."""
+    episodes = {
+        "birds": "Welcome back. Today we talk about the birds in our garden and what they like to eat.",
+        "threat": "Listen to me. I will find you and I will kill you tonight.",
+    }
+    for name, words in episodes.items():
+        path = tmp_path / f"{name}.wav"
+        subprocess.run(["espeak-ng", "-s", "140", "-w", str(path), words], check=True)
+        assert example.upload(name, f"Episode: {name}", path) == "held"
+    example.client.flush(120)
+    assert {name: example.settle(name) for name in episodes} == {
+        "birds": "published", "threat": "waits for a reviewer",
+    }  # fmt: skip
+    assert example.published == ["birds"]
