@@ -2,8 +2,8 @@
 
 Each file is decoded by the worker, in this process within the same limits, and by the bare calls that anybody
 would write, turn by turn in the same rounds. Reported is the least that each took, and its ratio to the bare
-call's: other programs on the machine can only add to it. By the wall clock, as callers see it, and as CPU time
-of both processes together. Target: 1.2 times the bare call.
+call's: other programs on the machine can only add to it. By the wall clock, as callers see it, and as CPU
+time of both processes together. Target: 1.2 times the bare call.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def main(decoders: Mapping[Kind, Decode] = DECODERS) -> None:
     that an answer has."""
     given, result, largest = (int(word) for word in sys.argv[1:4])
     ask, answer = _private_pipes()
-    confine.from_network()
+    confine.from_system()
     Thread(target=_end_with, args=(ask,), daemon=True).start()
     confine.for_life(largest)
     os.write(answer, framing.READY)

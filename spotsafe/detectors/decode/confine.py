@@ -6,35 +6,49 @@ cannot take one goes on without it, for the others stand by themselves.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
 import sys
 from contextlib import suppress
+from glob import escape, glob
 
+from spotsafe.detectors.decode import landlock
 from spotsafe.detectors.decode.limits import Limits
 
 OPEN_FILES = 64
 GRACE = 2.0
 """Seconds beyond the wall limit after which the process ends by itself, should nobody be left to end it."""
 
+_PACKAGES = ("spotsafe", "numpy", "PIL", "av")
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
-def from_network() -> None:
-    """No rights gained by running a program, no look into this process by others of the same user, and, where
-    the system grants it, a network namespace of its own, which leads nowhere. Before there are threads."""
+def from_system() -> None:
+    """No rights gained by running a program, no look into it by others of the same user, no network, and
+    no files but those that Python needs: as far as the system grants it. Before there are threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if sys.platform != "linux":
         return
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):  # containers often forbid it
         libc.unshare(_CLONE_NEWNET)  # root may, without a user namespace
+    landlock.read_only(_needed(), [path for path in sys.path if os.path.isdir(path)])
+
+
+def _needed() -> list[str]:
+    """What is still read: the interpreter, the libraries, and of the folders that modules come from only the
+    packages that decode. An application's own folder is among them, with whatever lies there."""
+    found = [*landlock.SYSTEM, sys.prefix, sys.base_prefix]
+    found += os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    for folder in sys.path:
+        found += [os.path.join(folder, package) for package in _PACKAGES]
+        found += glob(os.path.join(escape(folder), "*.libs"))  # shared libraries that wheels bring
+    return [path for path in found if path not in {"", "/"}]
 
 
 def for_life(largest_result: int) -> None:

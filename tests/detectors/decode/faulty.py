@@ -7,6 +7,8 @@ import json
 import os
 import resource
 import signal
+import socket
+import subprocess
 from collections.abc import Callable
 
 import numpy as np
@@ -94,7 +96,28 @@ def picture(data: bytes, limits: Limits) -> Media:
         names = ("CORE", "FSIZE", "NOFILE")
         bounds = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in names}
         return told(json.dumps({"environment": dict(os.environ), "limits": bounds, "process": os.getpid()}))
+    if data.startswith(b"reach "):
+        return told(json.dumps(reached(*data.decode().split()[1:])))
     return decode_picture(data, limits)
+
+
+def reached(path: str, port: str) -> dict[str, bool]:
+    """What of the world outside the process can still get at."""
+
+    def worked(attempt: Callable[[], object]) -> bool:
+        try:
+            attempt()
+        except OSError:
+            return False
+        return True
+
+    return {
+        "read": worked(lambda: os.close(os.open(path, os.O_RDONLY))),
+        "write": worked(lambda: os.close(os.open(path, os.O_WRONLY))),
+        "execute": worked(lambda: subprocess.run(["/bin/true"], check=True)),
+        "connect": worked(lambda: socket.create_connection(("127.0.0.1", int(port)), 5).close()),
+        "signal": worked(lambda: os.kill(os.getppid(), 0)),
+    }
 
 
 def told(words: str) -> Picture:

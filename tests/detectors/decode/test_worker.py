@@ -7,18 +7,20 @@ import os
 import pickle
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.signals import Cause
-from spotsafe.detectors.decode import worker
+from spotsafe.detectors.decode import landlock, worker
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.inline import InlineDecoder, MediaLimits
 from spotsafe.detectors.decode.limits import AUDIO, IMAGE, MIB, Reason
@@ -129,6 +131,18 @@ def test_a_process_knows_no_secrets_and_is_bounded(
     assert seen["limits"]["CORE"] == 0
     assert seen["limits"]["NOFILE"] <= 64
     assert 0 < seen["limits"]["FSIZE"] < 1 << 31
+
+
+def test_a_process_reaches_nothing_outside(faulty: WorkerDecoder, tmp_path: Path) -> None:
+    """What the kernel can take from it, it has taken: files, programs, connections, its parent."""
+    secret = tmp_path / "secret"
+    secret.write_text("canary-77")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        question = f"reach {secret} {server.getsockname()[1]}".encode()
+        reached = json.loads(faulty.picture(question).frames[0].pixels.tobytes())
+    known = landlock.version()
+    bounded_since = {"read": 1, "write": 1, "execute": 1, "connect": 4, "signal": 6}
+    assert [what for what, since in bounded_since.items() if known >= since and reached[what]] == []
 
 
 def test_other_requests_in_flight_finish() -> None:
