@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.evaluation.metrics import calibration, ranking, sampled
+from spotsafe.evaluation.metrics import calibration, ranking, sampled, sampled_ranking
 from spotsafe.evaluation.metrics.columns import POSITIVE_FROM
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.sampled_labels import UNWEIGHTED, SampledLabels
@@ -41,7 +41,7 @@ def grouped(
     *truth* (0..1, NaN: not annotated), *scores* (NaN: missing) and *codes* (indexes of *names*, negative: no
     group) are columns, memory-mapped ones too: what is held at once are the codes' sort order (8 bytes a row)
     and the rows of one group. Labels sampled by score give the rates as Hájek estimates of the group as a
-    domain of the whole design, and refuse the rest.
+    domain of the whole design, and areas likewise; calibration is refused.
     """
     values, group = np.asanyarray(scores), np.asanyarray(codes)
     if values.shape != group.shape or len(truth if isinstance(truth, SampledLabels) else values) != len(
@@ -55,7 +55,7 @@ def grouped(
         if not len(rows):
             continue
         if isinstance(truth, SampledLabels):
-            yield _sampled(name, truth, values, rows, threshold)
+            yield _sampled(name, truth, values, rows, rng, threshold=threshold)
         else:
             yield _plain(name, np.asanyarray(truth), values, rows, rng, threshold=threshold)
 
@@ -90,6 +90,8 @@ def _sampled(
     labels: SampledLabels,
     scores: NDArray[np.generic],
     rows: NDArray[np.intp],
+    rng: np.random.Generator,
+    *,
     threshold: float,
 ) -> Group:
     domain = np.zeros(len(labels), np.bool_)
@@ -98,8 +100,13 @@ def _sampled(
     lost = labels.chosen & np.isnan(values)
     annotated, missing = int((domain & labels.chosen).sum()), int((domain & lost).sum())
     unweighted = refusal(UNWEIGHTED, n=annotated)
-    figures = dict.fromkeys(("auprc", "auroc", "ece", "brier"), unweighted)
     if lost.any():
         labels = labels.without(lost)
+    figures = {
+        "auprc": sampled_ranking.auprc(labels, values, rng, domain=domain),
+        "auroc": sampled_ranking.auroc(labels, values, rng, domain=domain),
+        "ece": unweighted,
+        "brier": unweighted,
+    }
     figures.update(sampled.rates(labels, values, threshold, domain=domain).named())
     return Group(name, len(rows), annotated, missing, figures)

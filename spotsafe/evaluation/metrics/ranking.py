@@ -51,10 +51,11 @@ def auprc(
     if (why := scarce(rows.positives, rows.n - rows.positives, least)) is not None:
         return refusal(why, n=rows.n, positives=rows.positives)
     value = float(learned().average_precision_score(rows.truth, rows.scores, sample_weight=rows.weights))
-    return logit_bootstrap(rows, value, _average_precision, rng)
+    return logit_bootstrap(rows, value, average_precision, rng)
 
 
-def _average_precision(up: F64, down: F64) -> F64:
+def average_precision(up: F64, down: F64) -> F64:
+    """Average precision from positives and negatives per distinct score [..., scores], highest first."""
     hits = np.cumsum(up, axis=-1)
     flagged = hits + np.cumsum(down, axis=-1)
     precision = np.divide(hits, flagged, out=np.zeros_like(hits), where=flagged > 0)
@@ -122,7 +123,7 @@ def auroc(
     if rows.weights is not None:
         if rng is None:
             raise ConfigurationError("a weighted AUROC is bootstrapped: pass a seeded numpy Generator as rng")
-        return logit_bootstrap(rows, value, _area, rng)
+        return logit_bootstrap(rows, value, area, rng)
     return area_estimate(placements(rows.truth, *ranked(rows.scores)), value)
 
 
@@ -138,7 +139,8 @@ def area_estimate(found: Placements, value: float) -> Estimate:
     return Estimate(value, float(low), float(high), rows, positives, "delong, logit")
 
 
-def _area(up: F64, down: F64) -> F64:
+def area(up: F64, down: F64) -> F64:
+    """AUROC from positives and negatives per distinct score [..., scores], highest first; ties count half."""
     below = down.sum(axis=-1, keepdims=True) - np.cumsum(down, axis=-1) + down / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((up * below).sum(axis=-1) / (up.sum(axis=-1) * down.sum(axis=-1)))

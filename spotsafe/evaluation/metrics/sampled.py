@@ -5,7 +5,7 @@ Each row counts by the inverse of its chance to be labelled; variances are those
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -170,8 +170,8 @@ def rates(
     *scores* and *domain* (a boolean column: only these rows, such as one language) are over all rows of
     *labels*. With *rng* the intervals are a stratified bootstrap's, else logit-delta's.
     """
-    flagged = (_over(labels, scores) >= threshold).astype(np.float64)
-    inside = np.ones_like(flagged) if domain is None else _over(labels, domain)
+    flagged = (over_labelled(labels, scores) >= threshold).astype(np.float64)
+    inside = np.ones_like(flagged) if domain is None else over_labelled(labels, domain)
 
     def limited(parts: Callable[[F64, F64], tuple[F64, F64]]) -> Measure:
         def measure(truth: F64) -> tuple[F64, F64]:
@@ -199,8 +199,9 @@ _OF_FLAGGED = ("precision", "fpr", "flagged")
 """Rates that rest on flagged or negative rows, however few positives there are."""
 
 
-def _over(labels: SampledLabels, column: ArrayLike) -> F64:
-    """A column over all rows, cut down to the labelled ones."""
+def over_labelled(labels: SampledLabels, column: ArrayLike) -> F64:
+    """A column over all rows, cut down to the labelled ones. ConfigurationError where it does not fit, or a
+    labelled row has no value."""
     values = np.asarray(column, np.float64)
     if values.shape != (len(labels),):
         raise ConfigurationError(f"a column over {len(values)} rows does not fit labels over {len(labels)}")
@@ -215,7 +216,7 @@ def _over(labels: SampledLabels, column: ArrayLike) -> F64:
 def total(labels: SampledLabels, column: ArrayLike | None = None) -> Estimate:
     """The Horvitz-Thompson total ``Σ w x`` over the frame: of positives, or of *column* (0/1, over all rows);
     its interval is that of the share, times the size of the frame."""
-    held = None if column is None else _over(labels, column)
+    held = None if column is None else over_labelled(labels, column)
     size = float(labels.sizes.sum())
     found = share(
         labels,
@@ -232,22 +233,31 @@ def total(labels: SampledLabels, column: ArrayLike | None = None) -> Estimate:
 def bootstrap(
     labels: SampledLabels, top: F64, bottom: F64, rng: np.random.Generator, count: int = 500
 ) -> F64:
-    """*count* draws of the ratio: in each stratum ``m - 1`` of its m rows with replacement, weights rescaled
-    so that the variance is the design's, finite-population correction included (Rao and Wu, JASA 83, 1988).
-    Without strata all rows are one stratum."""
-    stratum = np.zeros(len(labels.truth), np.int64) if labels.stratum is None else labels.stratum
-    above, below = np.zeros(count), np.zeros(count)
-    for code in np.unique(stratum):
-        rows = np.flatnonzero(stratum == code)
-        m, size = len(rows), labels.sizes[code]
-        weight = labels.weight[rows]
-        if m > 1:
-            picks = rng.integers(0, m, (count, m - 1)) + np.arange(count)[:, None] * m
-            drawn = np.bincount(picks.ravel(), minlength=count * m).reshape(count, m)
-            root = max(1 - m / size, 0.0) ** 0.5
-            scaled = weight * (1 - root + root * m / (m - 1) * drawn)
-        else:
-            scaled = np.broadcast_to(weight, (count, 1))
-        above += scaled @ top[rows]
-        below += scaled @ bottom[rows]
+    """*count* draws of the ratio by :func:`redrawn` weights; NaN where nothing is counted over."""
+    parts = [(weights @ top, weights @ bottom) for weights in redrawn(labels, rng, count)]
+    above, below = (np.concatenate(side) for side in zip(*parts, strict=True))
     return np.asarray(np.divide(above, below, out=np.full(count, np.nan), where=below > 0), np.float64)
+
+
+_AT_ONCE = 4_000_000
+"""Weights held at a time."""
+
+
+def redrawn(labels: SampledLabels, rng: np.random.Generator, count: int) -> Iterator[F64]:
+    """*count* draws of the rows' weights, some at a time [draws, rows]: in each stratum ``m - 1`` of its m
+    rows with replacement, rescaled so that the variance is the design's, finite-population correction
+    included (Rao and Wu, JASA 83, 1988). Without strata all rows are one stratum."""
+    stratum = np.zeros(len(labels.truth), np.int64) if labels.stratum is None else labels.stratum
+    strata = [np.flatnonzero(stratum == code) for code in range(len(labels.sizes))]
+    step = max(1, _AT_ONCE // max(len(stratum), 1))
+    for start in range(0, count, step):
+        draws = min(step, count - start)
+        weights = np.tile(labels.weight, (draws, 1))
+        for rows, size in zip(strata, labels.sizes, strict=True):
+            m = len(rows)
+            if m > 1:
+                picks = rng.integers(0, m, (draws, m - 1)) + np.arange(draws)[:, None] * m
+                drawn = np.bincount(picks.ravel(), minlength=draws * m).reshape(draws, m)
+                root = max(1 - m / size, 0.0) ** 0.5
+                weights[:, rows] *= 1 - root + root * m / (m - 1) * drawn
+        yield weights

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.evaluation.metrics import calibration, ranking, sampled, threshold
+from spotsafe.evaluation.metrics import calibration, ranking, sampled, sampled_ranking, threshold
 from spotsafe.evaluation.metrics.confusion import confusion
 from spotsafe.evaluation.metrics.design import Design, plan
 from spotsafe.evaluation.metrics.fairness import gaps, subgroup_aucs
@@ -188,6 +189,24 @@ def test_the_bootstrap_agrees_with_the_delta_method() -> None:
     assert abs(delta.low - drawn.low) < 0.2 * width
     assert abs(delta.high - drawn.high) < 0.2 * width
     assert "bootstrap" in drawn.method
+
+
+def test_areas_of_the_whole_frame() -> None:
+    """From 1,500 labels drawn by score: weighted AUPRC and AUROC hold those of all 30,000 rows, an
+    unweighted AUPRC is far above; eleven positives are too few."""
+    rng = RNG(7)
+    scores, truth = stream(rng)
+    design = plan(scores, 1500)
+    draw = design.draw(scores, rng)
+    labels, given = design.judged(draw, truth[draw.rows]), scores[draw.rows]
+    for name, theirs in (("auprc", average_precision_score), ("auroc", roc_auc_score)):
+        true = theirs(truth, scores)
+        found = getattr(sampled_ranking, name)(labels, given, RNG(0))
+        assert found.low <= true <= found.high, name
+    plain = ranking.auprc(truth[draw.rows], given, RNG(0))
+    assert plain.low > average_precision_score(truth, scores)
+    few, marks = two_strata()
+    assert "8.3 effective positives" in str(sampled_ranking.auprc(few, marks, RNG(0)).refused)
 
 
 def test_positives_that_nobody_found_are_allowed_for() -> None:

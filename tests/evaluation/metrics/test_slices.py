@@ -190,7 +190,7 @@ def test_groups_have_the_figures_of_their_own_rows(tmp_path: Path) -> None:
 
 
 def test_groups_of_sampled_labels_refuse_what_is_unweighted() -> None:
-    """Rates are those of the group as a part of the design; areas and calibration are refused."""
+    """Rates and areas are those of the group as a part of the design; calibration is refused."""
     truth, scores, codes = columns()
     labels = SampledLabels(truth, np.full(len(truth), 0.5))
     found = next(grouped(labels, scores, codes, ["en", "de"], np.random.default_rng(0), threshold=0.5))
@@ -200,5 +200,8 @@ def test_groups_of_sampled_labels_refuse_what_is_unweighted() -> None:
     )
     assert "hájek" in found.figures["recall"].method
     assert found.missing == ((codes == 0) & np.isnan(scores)).sum()
-    for name in ("auprc", "auroc", "ece", "brier"):
+    plain = ranking.auroc(truth[usable], scores[usable])
+    assert found.figures["auroc"].value == pytest.approx(plain.value)
+    assert (found.figures["auroc"].low, found.figures["auroc"].high) == pytest.approx(plain[1:3], abs=0.01)
+    for name in ("ece", "brier"):
         assert "sampled by score" in str(found.figures[name].refused)
