@@ -85,6 +85,8 @@ RUNS = [
     ("check --manifests bad.yaml --surface a.b hello", 2),
     ("holds list --outbox nowhere", 2),
     ("holds list", 2),
+    ("bank list --banks nowhere", 2),
+    ("bank import m.yaml --banks known --bank exact --label child.csam --source x", 1),
     ("adoption --outbox nowhere", 2),
     ("adoption", 2),
     ("serve --port 99999", 2),

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from spotsafe.core.clock import SystemClock
 from spotsafe.core.seams import Clock
 from spotsafe.detectors.match.audio_bank import AudioBank
-from spotsafe.detectors.match.entries import Added, Bank, BankError, Entry, Match, Terms, checked, live
+from spotsafe.detectors.match.entries import Added, Bank, BankError, Entry, Match, Terms, checked
 from spotsafe.detectors.match.exact_bank import ExactBank, digest_from_hex
 from spotsafe.detectors.match.image_bank import ImageBank
 from spotsafe.detectors.match.lists import BadLine, Row, rows
 from spotsafe.detectors.match.picture_hash import MIN_QUALITY, Pixels, from_hex
 from spotsafe.detectors.match.store import Change, Store
 from spotsafe.detectors.match.text_bank import TextBank
+from spotsafe.detectors.match.views import KnownPictures, KnownSounds, KnownTexts
 
 FILE = "banks.sqlite3"
 BATCH = 2_000
@@ -90,11 +91,31 @@ class BankSet:
         return self.text.match(text)
 
     def labels(self, *banks: Bank) -> tuple[str, ...]:
-        """The labels that entries of *banks* (of all, where none is named) carry now, sorted."""
-        now = self._clock.now()
-        chosen = banks or tuple(Bank)
-        found = {entry.label for entry in self._store.entries() if entry.bank in chosen and live(entry, now)}
-        return tuple(sorted(found))
+        """The labels that live entries of *banks* (of all, where none is named) carry, sorted."""
+        return self._store.labels(banks or tuple(Bank), self._clock.now())
+
+    def last_change(self) -> int:
+        """The number of the last row in the log."""
+        return self._store.last_change()
+
+    @property
+    def pictures(self) -> KnownPictures:
+        """The banks as image and video engines take them."""
+        return KnownPictures(self)
+
+    @property
+    def sounds(self) -> KnownSounds:
+        """The banks as audio and video engines take them."""
+        return KnownSounds(self)
+
+    @property
+    def texts(self) -> KnownTexts:
+        """The banks as :class:`~spotsafe.detectors.match.detector.KnownTextDetector` takes them."""
+        return KnownTexts(self)
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        self._store.close()
 
     # ── keeping ─────────────────────────────────────────────────────────────────────────────────
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 LONGEST = 512
 """Pixels of the longer side that are looked at: finding an edge to 0.2 % is enough for a hash."""
 
-TOLERANCE = 28
-"""Levels (of 255) by which a border's pixels may differ from its colour: what strong JPEG does to them."""
+TOLERANCE = 20
+"""Levels (of 255) by which a border's pixels may differ from its grey: what strong JPEG does to them."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 STRAY = 0.02
 """Share of a line's pixels that may be off: specks, a rounded corner."""
@@ -32,11 +34,12 @@ def inside(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     where hardly anything would be left.
 
     *pixels* is uint8[height, width, 3]. A border is a run of lines at a side that all have, up to
-    :data:`TOLERANCE`, the colour of the outermost one.
+    :data:`TOLERANCE`, the luminance of the outermost one.
     """
     height, width = pixels.shape[:2]
     step = max(1, -(-max(height, width) // LONGEST))
-    small = pixels[::step, ::step].astype(np.int16)
+    # Luminance: JPEG keeps it at full resolution, while colours bleed over the border's edge.
+    small = (pixels[::step, ::step] @ _LUMA).astype(np.int16)
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     for _ in range(ROUNDS):
         before = (left, top, right, bottom)
@@ -60,7 +63,7 @@ def inside(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
 
 
 def _both_ends(lines: NDArray[np.int16]) -> tuple[int, int]:
-    """Lines of border at the start and at the end of *lines* [line, pixel, channel]."""
+    """Lines of border at the start and at the end of *lines* [line, pixel]."""
     if lines.shape[0] < 8 or lines.shape[1] < 8:
         return 0, 0
     return _run(lines), _run(lines[::-1])
@@ -68,14 +71,11 @@ def _both_ends(lines: NDArray[np.int16]) -> tuple[int, int]:
 
 def _run(lines: NDArray[np.int16]) -> int:
     count = int(lines.shape[0] * MOST)
-    colour = np.median(lines[0], axis=0)
+    grey = np.sort(lines[0])[lines.shape[1] // 2]
     run = 0
     while run < count:
         block = lines[run : min(run + BLOCK, count)]
-        off = np.zeros(block.shape[:2], np.bool_)
-        for channel in range(block.shape[2]):
-            off |= np.abs(block[..., channel] - colour[channel]) > TOLERANCE
-        content = off.mean(axis=1) > STRAY
+        content = (np.abs(block - grey) > TOLERANCE).mean(axis=1) > STRAY
         if content.any():
             run += int(np.argmax(content))
             return run if run >= max(2, LEAST * lines.shape[0]) else 0

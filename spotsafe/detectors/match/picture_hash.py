@@ -14,7 +14,7 @@ no shift by more than about 1.5 % of the width. Two things are done about that:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +37,6 @@ MIN_QUALITY = 50
 
 MIN_PIXELS = 32
 """Shorter sides than this are not hashed: an icon has no 256 bits to tell it by."""
-
-MIRRORED = 5
-"""Which of PDQ's eight dihedral hashes is the picture's left-right mirror image."""
 
 _SIDES = (0.025, 0.05, 0.075, 0.1)
 _CENTRED = (0.017, 0.034, 0.05, 0.067, 0.084, 0.1)
@@ -79,7 +76,7 @@ def stored_hashes(pixels: Pixels) -> list[PictureHash]:
     small to be told by its hash.
     """
     picture = _picture(pixels)
-    found = [_hashed(picture, crop)[0] for crop in CROPS]
+    found = [each for crop in CROPS for each in _hashed(picture, crop)]
     if found[0].quality < MIN_QUALITY:
         raise BankError(
             f"the picture is too flat for a perceptual hash (PDQ quality {found[0].quality}, at least "
@@ -87,7 +84,7 @@ def stored_hashes(pixels: Pixels) -> list[PictureHash]:
         )
     box = inside(pixels)
     if box is not None:
-        found.append(_hashed(picture, Crop("without borders"), box)[0])
+        found += _hashed(picture, Crop("without borders"), box)
     return [each for each in found if each.quality >= MIN_QUALITY]
 
 
@@ -97,10 +94,10 @@ def looked_up_hashes(pixels: Pixels) -> list[PictureHash]:
     if min(pixels.shape[:2]) < MIN_PIXELS:
         return []
     picture = _picture(pixels)
-    found = [*_hashed(picture, Crop("as it is"))]
+    found = _hashed(picture, Crop("as it is"), mirrored=True)
     box = inside(pixels)
     if box is not None:
-        found += _hashed(picture, Crop("without borders"), box)
+        found += _hashed(picture, Crop("without borders"), box, mirrored=True)
     return [each for each in found if each.quality >= MIN_QUALITY]
 
 
@@ -119,9 +116,10 @@ def _picture(pixels: Pixels) -> Image:
 
 
 def _hashed(
-    picture: Image, crop: Crop, box: tuple[int, int, int, int] | None = None
-) -> tuple[PictureHash, PictureHash]:
-    """The hash of a part of the picture and of its mirror image; *box* in pixels, clockwise from left."""
+    picture: Image, crop: Crop, box: tuple[int, int, int, int] | None = None, *, mirrored: bool = False
+) -> list[PictureHash]:
+    """The hash of a part of the picture and, with *mirrored*, of its mirror image; *box* in pixels, clockwise
+    from left."""
     left, top, right, bottom = box or (0, 0, *picture.size)
     width, height = right - left, bottom - top
     area = (
@@ -130,20 +128,20 @@ def _hashed(
     )  # fmt: skip
     from PIL.Image import Resampling
 
-    small = picture.resize((SIDE, SIDE), Resampling.BILINEAR, box=area, reducing_gap=3.0)
-    values, quality = _pdq().compute_dihedral(np.asarray(small))
-    return (
-        PictureHash(packed(values[0]), crop.name, int(quality)),
-        PictureHash(packed(values[MIRRORED]), f"{crop.name}, mirrored", int(quality)),
-    )
+    small = np.asarray(picture.resize((SIDE, SIDE), Resampling.BILINEAR, box=area, reducing_gap=3.0))
+    found = [_pdq(small, crop.name)]
+    if mirrored and found[0].quality >= MIN_QUALITY:
+        found.append(_pdq(np.ascontiguousarray(small[:, ::-1]), f"{crop.name}, mirrored"))
+    return found
 
 
-def _pdq() -> Any:
+def _pdq(small: Pixels, how: str) -> PictureHash:
     try:
         import pdqhash
     except ImportError:
         raise missing_extra("media", "matching known pictures") from None
-    return pdqhash
+    bits, quality = pdqhash.compute(small)
+    return PictureHash(packed(bits), how, int(quality))
 
 
 def packed(bits: NDArray[np.int64]) -> NDArray[np.uint64]:

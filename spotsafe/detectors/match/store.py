@@ -27,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries(
   key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bank TEXT NOT NULL, label TEXT NOT NULL,
   source TEXT NOT NULL, added REAL NOT NULL, expires REAL, note TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS entries_bank ON entries(bank, key);
+CREATE INDEX IF NOT EXISTS entries_bank ON entries(bank, label, expires);
 CREATE TABLE IF NOT EXISTS items(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, bank TEXT NOT NULL, value BLOB NOT NULL, how TEXT NOT NULL,
   entry INTEGER NOT NULL REFERENCES entries(key) ON DELETE CASCADE);
@@ -132,6 +132,21 @@ class Store:
             (value,),
         )
         return [_entry(row) for row in rows]
+
+    def labels(self, banks: Sequence[Bank], now: float) -> tuple[str, ...]:
+        """The labels of entries of *banks* that have not expired at *now*, sorted."""
+        marks = ", ".join("?" * len(banks))
+        rows = self._rows(
+            f"SELECT DISTINCT label FROM entries WHERE bank IN ({marks})"  # noqa: S608  # question marks alone
+            " AND (expires IS NULL OR expires > ?) ORDER BY label",
+            (*(bank.value for bank in banks), now),
+        )
+        return tuple(label for (label,) in rows)
+
+    def last_change(self) -> int:
+        """The number of the log's last row; 0 for none."""
+        ((last,),) = self._rows("SELECT COALESCE(MAX(seq), 0) FROM log")
+        return int(last)
 
     def changes(self, after: int = 0) -> list[Change]:
         """The log, oldest first, from the row after *after*."""
