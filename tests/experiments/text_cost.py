@@ -15,7 +15,8 @@ from tests.benchmarks.text_engine import benchmark
 from tests.experiments import record
 
 _LOAD = """
-import resource, sys
+import sys
+from pathlib import Path
 from spotsafe.core.content import Content, Text
 from spotsafe.core.seams import DetectRequest
 from spotsafe.detectors.text.engine import TextEngine
@@ -24,12 +25,13 @@ from spotsafe.detectors.text.labels import LABELS
 engine = TextEngine(tier=Tier(sys.argv[1]))
 for text in ("see you at eight", "you are a stupid idiot " * 40, "a word and another one. " * 400):
     engine.detect([DetectRequest(Content([Text(text, "body")], ("en",)), LABELS)])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:")))
 """
 
 
 def memory(tier: Tier) -> int:
-    """Peak resident memory in MiB."""
+    """Peak resident memory in MiB, of the new process alone: getrusage would begin with its parent's."""
     ran = subprocess.run(
         [sys.executable, "-c", _LOAD, tier.value], capture_output=True, text=True, check=True
     )

@@ -25,7 +25,7 @@ from tests.experiments.text_scoring import F32, hashes, rows_of, scored
 
 TEMPLATES, PAIRS = "bias_sentence_templates", "wikipedia_toxicity_fuzzed_pairs"
 
-MOST = 6000
+MOST = 4000
 
 THRESHOLDS = {
     "hate.speech": 0.65,
