@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.evaluation.metrics import calibration, ranking, sampled, threshold
+from spotsafe.evaluation.metrics import calibration, ranking, sampled, sampled_ranking, threshold
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import proportion
-from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
+from spotsafe.evaluation.metrics.sampled import LEAST_EFFECTIVE
+from spotsafe.evaluation.metrics.sampled_labels import SampledLabels, effective
 from spotsafe.evaluation.runs import layout
 from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
 
@@ -103,18 +105,22 @@ def _coverage(subject: Subject, pairs: Pairs) -> Estimate:
 def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:
     if not subject.run.meta.sampled:
         return threshold.rates(pairs.truth, pairs.scores, subject.at)
-    run = subject.run
     if not _weighable(subject):
         return threshold.Rates(*[_unweighable(pairs)] * len(RATES))
-    strata = None
+    labels, scores = _design(subject)
+    return sampled.rates(labels, scores, subject.at, domain=subject.mask)
+
+
+def _design(subject: Subject) -> tuple[SampledLabels, NDArray[np.float64]]:
+    """All labels of the design, a slice being a domain of it (strata are counted with all their labels), but
+    for those without a score; and the scores of all rows."""
+    run, strata = subject.run, None
     if layout.STRATUM in run.meta.categories:
         strata = run.category(layout.STRATUM).codes
-    # The rows of a slice are a domain of the whole design: strata are counted with all their labels.
     scores = run.scores(subject.label).astype(np.float64)
     labels = SampledLabels(run.truth(subject.label), run.inclusion, strata=strata)
     lost = labels.chosen & np.isnan(scores)
-    labels = labels.without(lost) if lost.any() else labels
-    return sampled.rates(labels, scores, subject.at, domain=subject.mask)
+    return (labels.without(lost) if lost.any() else labels), scores
 
 
 def _weighable(subject: Subject) -> bool:
@@ -138,7 +144,19 @@ def _graded(subject: Subject, pairs: Pairs, name: str) -> Estimate:
     if not len(pairs.rows):
         return refusal("no row is both annotated and scored")
     rng = np.random.default_rng(subject.seed)
+    if pairs.weights is not None and name in _AREAS:
+        return _AREAS[name](*_design(subject), rng, domain=subject.mask)
+    if pairs.weights is not None and (found := effective(pairs.weights * pairs.truth)) < LEAST_EFFECTIVE:
+        why = f"{found:.1f} effective positives; at least {LEAST_EFFECTIVE:g} are needed"
+        return refusal(why, n=len(pairs.rows), positives=int(found))
     return _GRADED[name](pairs, rng)
+
+
+_AREAS: Mapping[str, Callable[..., Estimate]] = {
+    "auprc": sampled_ranking.auprc,
+    "auroc": sampled_ranking.auroc,
+}
+"""Ranking figures of labels that were sampled by score."""
 
 
 def _at_precision(pairs: Pairs, rng: np.random.Generator) -> Estimate:
@@ -162,8 +180,8 @@ def _weightless(pairs: Pairs) -> Estimate:
 
 
 _GRADED: Mapping[str, Callable[[Pairs, np.random.Generator], Estimate]] = {
-    "auprc": lambda p, rng: ranking.auprc(p.truth, p.scores, rng, weights=p.weights),
-    "auroc": lambda p, rng: ranking.auroc(p.truth, p.scores, rng, weights=p.weights),
+    "auprc": lambda p, rng: ranking.auprc(p.truth, p.scores, rng),
+    "auroc": lambda p, rng: ranking.auroc(p.truth, p.scores, rng),
     "recall_at_precision": _at_precision,
     "recall_at_fpr": _at_fpr,
     "ece": lambda p, rng: calibration.ece(p.truth, p.scores, rng, weights=p.weights),
