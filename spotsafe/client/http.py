@@ -19,8 +19,8 @@ from spotsafe._version import __version__
 from spotsafe.client import registry
 from spotsafe.client.network import DeadlineBackend, Resolver, ResolvingBackend, Until
 from spotsafe.client.options import checked_address
-from spotsafe.core.unlogged import install, unlogged
 from spotsafe.core.errors import Failure
+from spotsafe.core.unlogged import install, unlogged
 from spotsafe.core.wire import WIRE_HEADER, WIRE_VERSION
 from spotsafe.guard.steps import Failed
 
