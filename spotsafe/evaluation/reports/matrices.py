@@ -45,7 +45,7 @@ def _heat_cell(figure: Mapping[str, Any] | None) -> RAW:
     return f'<td class="heat {cells.heat(figure["value"])}" title="{tip}">{figure["value"]:.2f}</td>'
 
 
-TURNED = 11
+TURNED = 8
 """Columns beyond which their heads stand upright."""
 
 

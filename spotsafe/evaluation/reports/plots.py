@@ -60,7 +60,7 @@ def histogram_plot(entry: Mapping[str, Any]) -> str:
     tallest = max((*shares[0], *shares[1], 0.01)) ** 0.5
     board = Board(SIZE, up=(-tallest, tallest))
     marks = [share for share in ROOTS if share**0.5 <= tallest]
-    ticks = [(sign * share**0.5, f"{share:.0%}") for share in marks for sign in (1, -1)]
+    ticks = [(sign * share**0.5, f"{share:.0%}") for share in marks for sign in ((1, -1) if share else (1,))]
     board.axes(TENTHS, ticks, titles=("score", "share of rows"))
     width = 1 / spread["bins"]
     for index, (high, low) in enumerate(zip(*shares, strict=True)):

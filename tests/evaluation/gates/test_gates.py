@@ -220,3 +220,11 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
         read_gate(path)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_gate(tmp_path / "absent.yaml")
+
+
+def test_the_gate_of_the_documentation_is_one(tmp_path: Path) -> None:
+    """What docs/evaluation.md shows can be read."""
+    page = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text("utf-8")
+    path = tmp_path / "gate.yaml"
+    path.write_text(page.partition("```yaml\n")[2].partition("```")[0], "utf-8")
+    assert len(read_gate(path).requirements) == 6
