@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import io
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 import spotsafe
 from spotsafe.cli.main import main
+from tests.recordings import recording
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -143,18 +143,12 @@ def test_covers_are_published_or_held_by_what_is_written_on_them(example: Module
 
 
 @pytest.mark.parametrize("example", ["episodes_worker/publish.py"], indirect=True)
-def test_episodes_are_held_heard_and_then_published_or_not(example: ModuleType, tmp_path: Path) -> None:
+def test_episodes_are_held_heard_and_then_published_or_not(example: ModuleType) -> None:
     """Both are held at once; the fine one is published once it was heard, the other waits for a person."""
-    episodes = {
-        "birds": "Welcome back. Today we talk about the birds in our garden and what they like to eat.",
-        "threat": "Listen to me. I will find you and I will kill you tonight.",
-    }
-    for name, words in episodes.items():
-        path = tmp_path / f"{name}.wav"
-        subprocess.run(["espeak-ng", "-s", "140", "-w", str(path), words], check=True)
-        assert example.upload(name, f"Episode: {name}", path) == "held"
+    for name in ("birds", "threat"):
+        assert example.upload(name, f"Episode: {name}", recording(name)) == "held"
     example.client.flush(120)
-    assert {name: example.settle(name) for name in episodes} == {
+    assert {name: example.settle(name) for name in ("birds", "threat")} == {
         "birds": "published", "threat": "waits for a reviewer",
     }  # fmt: skip
     assert example.published == ["birds"]

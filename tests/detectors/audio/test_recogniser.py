@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import socket
-import subprocess
-import wave
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -21,21 +19,15 @@ from spotsafe.detectors.audio.chunks import packed
 from spotsafe.detectors.audio.recogniser import WHISPER, Reading, Whisper, repetition, token_times, understood
 from spotsafe.detectors.audio.voice import VoiceActivity, stretches
 from spotsafe.detectors.decode.decoded import RATE
+from spotsafe.detectors.decode.inline import InlineDecoder
 from spotsafe.detectors.image.weights import Weights
-
-ENGLISH = "The weather is nice today. I am going to kill you tonight."
-POLISH = "Dzisiaj jest ładna pogoda. Jutro pójdziemy z dziećmi nad rzekę, a potem do kina."
+from tests.recordings import recording
 
 
-def spoken(text: str, voice: str) -> np.ndarray:
-    """What espeak-ng says, 16 kHz, after a second of silence."""
-    made = subprocess.run(["espeak-ng", "-v", voice, "--stdout", text], check=True, capture_output=True)
-    with wave.open(io.BytesIO(made.stdout)) as file:
-        given_rate = file.getframerate()
-        samples = np.frombuffer(made.stdout[44:], np.int16).astype(np.float32) / 32768
-    count = round(len(samples) * RATE / given_rate)
-    resampled = np.interp(np.arange(count) * given_rate / RATE, np.arange(len(samples)), samples)
-    return np.concatenate([np.zeros(RATE), resampled]).astype(np.float32)
+def spoken(name: str) -> np.ndarray:
+    """A recording of a synthetic voice, 16 kHz, after a second of silence."""
+    samples = InlineDecoder().sound(recording(name).read_bytes()).samples
+    return np.concatenate([np.zeros(RATE), samples]).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +48,8 @@ def heard() -> Iterator[tuple[dict[str, Reading], str, float]]:
     try:
         whisper, voices = Whisper(threads=1), VoiceActivity()
         readings = {}
-        for voice, text in (("en-us", ENGLISH), ("pl", POLISH)):
-            samples = spoken(text, voice)
+        for voice, name in (("en-us", "english"), ("pl", "polish")):
+            samples = spoken(name)
             chances = voices.probabilities(samples)
             (chunk,) = packed(stretches(chances, len(samples)), chances)
             readings[voice] = whisper.read(chunk.samples(samples))
