@@ -22,7 +22,7 @@ from spotsafe.detectors.decode.inline import InlineDecoder
 from spotsafe.detectors.decode.worker import WorkerDecoder
 from tests.detectors.decode import made
 
-ROUNDS = 15
+ROUNDS = 9
 TARGET = 1.2
 
 
@@ -102,7 +102,7 @@ def subjects() -> list[Subject]:
         Subject("PNG 1.2 MP", "picture", made.picture("PNG", photograph(960, 1_280)), bare_picture),
         Subject("WebP 1.2 MP", "picture", made.picture("WEBP", photograph(960, 1_280)), bare_picture),
         Subject("MP3 60 s", "sound", made.sound("mp3", "libmp3lame", speech), bare_sound),
-        Subject("film 10 s, 720p, sound", "movie", film(10), bare_movie),
+        Subject("film 5 s, 720p, sound", "movie", film(5), bare_movie),
     ]
 
 

@@ -33,6 +33,9 @@ _FORMS = {
 }
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _STILL_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx")
+_PADDING = 1 << 16
+"""Zeros that taggers leave before the sound, at most."""
+
 _REFERRING = (
     b"PK\x03\x04",
     b"PK\x05\x06",
@@ -71,7 +74,8 @@ def container_format(data: bytes) -> str | None:
         return None if data[4:8] == b"ftyp" and data[8:12] in _STILL_BRANDS else "mov"
     if len(data) > 376 and data[0] == data[188] == data[376] == 0x47:
         return "mpegts"
-    return _bare_audio(data[_tag_length(data) :][:4])
+    tag = _tag_length(data)
+    return _bare_audio(data[tag : tag + _PADDING].lstrip(b"\0")[:4])
 
 
 def _bare_audio(start: bytes) -> str | None:

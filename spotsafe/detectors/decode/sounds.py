@@ -23,6 +23,10 @@ RATES = range(4_000, 768_001)
 """Samples per second of files that are real; the resampler's filters grow with the ratio."""
 
 CHANNELS = 64
+CANCELLED = 100.0
+"""The louder channel has so many times the energy of the mean where they cancel; two unrelated channels have
+twice, one that is silent four times."""
+
 LEAD = 60.0
 """Seconds of silence at most that stand for a track which begins after the file does."""
 
@@ -91,7 +95,8 @@ def _blocks(container: InputContainer, stream: AudioStream, damage: Damage, limi
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if now != layout:
             yield from _resampled(resampler, None)
-            resampler, layout = av.AudioResampler(format="s16", layout="mono", rate=RATE), now
+            sides = "stereo" if frame.layout.nb_channels == 2 else "mono"
+            resampler, layout = av.AudioResampler(format="s16", layout=sides, rate=RATE), now
         frame.pts = None  # gaps in the file's clock are not made up for
         yield from _resampled(resampler, frame)
     yield from _resampled(resampler, None)
@@ -106,4 +111,15 @@ def _silence(container: InputContainer, first: Any) -> I16:
 def _resampled(resampler: Any, frame: Any) -> Iterator[I16]:
     if resampler is not None:
         for block in resampler.resample(frame):
-            yield block.to_ndarray().reshape(-1)
+            samples = block.to_ndarray().reshape(-1)
+            yield mixed(samples.reshape(-1, 2)) if block.layout.nb_channels == 2 else samples
+
+
+def mixed(sides: I16) -> I16:
+    """The mean of two channels ``int16[n, 2]``, or the louder one where the mean all but cancels them: a
+    voice with one side turned upside down is plain to hear, and would be gone from the mean."""
+    left, right = sides[:, 0].astype(np.float32), sides[:, 1].astype(np.float32)
+    mean = (left + right) * np.float32(0.5)
+    louder = left if np.dot(left, left) >= np.dot(right, right) else right
+    kept = louder if np.dot(mean, mean) * CANCELLED < np.dot(louder, louder) else mean
+    return kept.astype(np.int16)

@@ -54,6 +54,22 @@ def test_channels_are_mixed() -> None:
     assert strength[1_000] > 1_000
 
 
+def test_sides_that_cancel_are_heard() -> None:
+    """What is upside down on one side is silence in the mean, and not to the listener."""
+    sides = np.stack([made.tone(1.0), -made.tone(1.0)])
+    found = DECODER.sound(made.sound("flac", "flac", sides))
+    assert hertz(found.samples) == pytest.approx(440, abs=2)
+    assert np.abs(found.samples).max() > 0.45
+
+
+@pytest.mark.parametrize("before", [b"", b"ID3\x04\0\0\0\0\0\x0a" + b"T" * 10, b"\0" * 500])
+def test_tags_and_padding_before_the_sound_are_passed_over(before: bytes) -> None:
+    """As taggers leave them."""
+    plain = made.sound("mp3", "libmp3lame")
+    bare = plain[plain.index(b"\xff\xfb") :]
+    assert hertz(DECODER.sound(before + bare).samples) == pytest.approx(440, abs=2)
+
+
 def test_a_film_gives_its_track() -> None:
     """Asked for sound, a film is a sound file."""
     found = DECODER.sound(made.movie([made.scene(1)] * 10, samples=made.tone(1.0)))
