@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def rates(rows: Sequence[Row], scores: F32) -> dict[str, Any]:
     return {
         "rows": len(rows),
         "false_positive_rate": overall,
+        "interval": wilson(int(acted.sum()), len(rows)),
         "by_label": {
             label: float((scores[:, COLUMN[label]] >= threshold).mean())
             for label, threshold in THRESHOLDS.items()
@@ -82,6 +84,15 @@ def rates(rows: Sequence[Row], scores: F32) -> dict[str, Any]:
         "gap": max((rate - overall for rate in by_term.values()), default=None),
         "by_term": by_term,
     }
+
+
+def wilson(count: int, total: int) -> list[float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z, share = 1.96, count / total
+    middle = share + z * z / (2 * total)
+    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total**2))
+    whole = 1 + z * z / total
+    return [max(0.0, (middle - spread) / whole), (middle + spread) / whole]
 
 
 def measure(data: Path, models: Path, *, unseen: bool) -> dict[str, Any]:
@@ -105,12 +116,21 @@ def main() -> None:
     if args.left_out:
         result["left_out"] = measure(args.data_dir, args.left_out, unseen=True)
     rows = [
-        [models, name, tier, entry["rows"], entry["false_positive_rate"], entry["gap"]]
+        [models, name, tier, entry["rows"], entry["false_positive_rate"], *entry["interval"], entry["gap"]]
         for models, sets in result.items()
         for name, tiers in sets.items()
         for tier, entry in tiers.items()
     ]
-    columns = ("models", "set", "tier", "benign rows", "false-positive rate", "largest gap of a term")
+    columns = (
+        "models",
+        "set",
+        "tier",
+        "benign rows",
+        "false-positive rate",
+        "from",
+        "to",
+        "largest gap of a term",
+    )
     title = "Benign rows that the baseline public-ugc holds"
     table = record.Table("text-identity", title, columns, record.rounded(rows))
     path = record.write("text_identity", result, data=hashes([TEMPLATES, PAIRS]), tables=[table])

@@ -58,29 +58,24 @@ class Judge:
     def judge(self, texts: Sequence[Given]) -> list[Judgement]:
         """A judgement per text, in order; all windows of the texts that the encoder reads share passes."""
         readings = [read(given.text, self.models, self._terms, given.spoken) for given in texts]
-        found = [self._first(given, reading) for given, reading in zip(texts, readings, strict=True)]
-        loud = [index for index, given in enumerate(texts) if not self._is_settled(given, found[index])]
-        heads = (
-            encoder_logits([readings[index] for index in loud], self.models, sentence_encoder())
-            if loud
-            else []
-        )
-        for index, by_head in zip(loud, heads, strict=True):
-            found[index] = self._beyond(texts[index], readings[index], by_head)
-        return found
+        found = [self._settled(given, reading) for given, reading in zip(texts, readings, strict=True)]
+        loud = [index for index, judgement in enumerate(found) if judgement is None]
+        if loud:
+            heads = encoder_logits([readings[index] for index in loud], self.models, sentence_encoder())
+            for index, by_head in zip(loud, heads, strict=True):
+                found[index] = self._beyond(texts[index], readings[index], by_head)
+        return [judgement for judgement in found if judgement is not None]
 
-    def _first(self, given: Given, reading: Reading) -> Judgement:
-        """What n-grams and lexicon say."""
-        return Judgement(reading, scores(reading, None, self.models, given.language), True)
-
-    def _is_settled(self, given: Given, first: Judgement) -> bool:
-        """Whether the n-grams are enough: always where nothing else is wanted, and for calm English texts
-        where that was measured."""
-        if self._tier is Tier.FIRST or not given.wanted:
-            return True
-        if self._second is None or self._tier is not Tier.FULL or given.language != LANGUAGE:
-            return False
-        return self._second.is_quiet(first.scores)
+    def _settled(self, given: Given, reading: Reading) -> Judgement | None:
+        """What n-grams and lexicon say, where that is enough: always where nothing else is wanted, and for
+        calm English texts, where it was measured. None where the encoder has to read the text."""
+        alone = self._tier is Tier.FIRST or not given.wanted
+        bounded = self._tier is Tier.FULL and given.language == LANGUAGE
+        second = self._second if bounded else None
+        if not alone and second is None:
+            return None
+        first = Judgement(reading, scores(reading, None, self.models, given.language), True)
+        return first if alone or (second is not None and second.is_quiet(first.scores)) else None
 
     def _beyond(self, given: Given, reading: Reading, heads: dict[int, F32]) -> Judgement:
         """What the encoder says too, and the second tier where it is asked."""
