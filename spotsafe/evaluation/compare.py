@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics.estimate import CONFIDENCE
-from spotsafe.evaluation.paired import F64, Cells, Draws, Pair, statistic
+from spotsafe.evaluation.paired import F64, Cells, Draws, Pair
 from spotsafe.evaluation.runs.run import ScoredRun
 
 REPLICATES, REPLICATES_OF_MANY = 1000, 400
@@ -143,25 +143,22 @@ def _replicated(pair: Pair, metrics: Sequence[str], at: float, draw: Draws) -> l
     """Per metric the differences in every draw, moved so that they centre on the exact difference."""
     if pair.refused is not None:
         return [None] * len(metrics)
-    cells = tuple(Cells(scores) for scores in pair.sides)
+    cells = [Cells(scores, pair.truth) for scores in pair.sides]
+
+    def difference(weight: F64) -> F64:
+        one, other = (side.figures(metrics, weight, at) for side in cells)
+        return np.subtract(other, one)
+
     weight = pair.weight()
-    found = np.full((len(metrics), draw.count), np.nan)
-    for replicate in range(draw.count):
-        drawn = draw.row_counts(replicate)[pair.rows] * weight
-        for index, metric in enumerate(metrics):
-            one, other = (statistic(metric, side, pair.truth, drawn, at) for side in cells)
-            found[index, replicate] = other - one
-    for index, metric in enumerate(metrics):
-        one, other = (statistic(metric, side, pair.truth, weight, at) for side in cells)
-        exact = _exact(pair, metric, at)
-        found[index] += (exact[1] - exact[0]) - (other - one)
-    return list(found)
+    drawn = [difference(draw.row_counts(replicate)[pair.rows] * weight) for replicate in range(draw.count)]
+    ends = np.array([_exact(pair, metric, at) for metric in metrics])
+    return list((np.array(drawn) + (ends[:, 1] - ends[:, 0] - difference(weight))).T)
 
 
 def _exact(pair: Pair, metric: str, at: float) -> tuple[float, float]:
     """Both sides' figures with every distinct score apart."""
-    apart = (Cells(side, len(side)) for side in pair.sides)
-    one, other = (statistic(metric, side, pair.truth, pair.weight(), at) for side in apart)
+    apart = (Cells(side, pair.truth, len(side)) for side in pair.sides)
+    one, other = (side.figures([metric], pair.weight(), at)[0] for side in apart)
     return one, other
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,14 +16,13 @@ LEAST = 10
 """Positives, and negatives, below which no difference is stated."""
 
 F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 class Pair:
     """One label's rows that both runs scored: truth, weights and each run's scores."""
 
-    def __init__(
-        self, first: ScoredRun, second: ScoredRun, label: str, mask: NDArray[np.bool_] | None
-    ) -> None:
+    def __init__(self, first: ScoredRun, second: ScoredRun, label: str, mask: Bools | None) -> None:
         self.label = label
         one, other = first.scores(label), second.scores(label)
         annotated = ~np.isnan(first.truth(label))
@@ -94,45 +95,55 @@ def _poisson_table() -> NDArray[np.uint8]:
 _COUNTS = _poisson_table()
 
 
-class Cells:
-    """One side's rows gathered by score: *place* is each row's cell, highest scores in the last."""
+RANKED = ("auprc", "auroc")
+"""Figures of the order of scores, from sums per cell."""
 
-    def __init__(self, scores: Floats, limit: int = MAX_CELLS) -> None:
+
+class Cells:
+    """One side's rows gathered by score, highest scores in the last cell. The figures of any weights over
+    these rows come from sums per cell, which are taken once for all of them."""
+
+    def __init__(self, scores: Floats, truth: Bools, limit: int = MAX_CELLS) -> None:
         distinct, inverse = np.unique(scores, return_inverse=True)
         self.count = len(distinct)
-        self.place = np.asarray(inverse, np.int64)
+        place = np.asarray(inverse, np.int64)
         if self.count > limit:
             # Cells of equal numbers of rows, then finer at the top where precision is decided.
             ranks = np.searchsorted(np.sort(scores), distinct)
-            steps = np.concatenate(
-                [
-                    np.linspace(0, len(scores), limit // 2),
-                    len(scores) - np.geomspace(1, len(scores), limit // 2),
-                ]
-            )
-            cells = np.searchsorted(np.unique(steps), ranks, side="right")
-            self.place = np.asarray(cells[inverse], np.int64)
+            even = np.linspace(0, len(scores), limit // 2)
+            top = len(scores) - np.geomspace(1, len(scores), limit // 2)
+            cells = np.searchsorted(np.unique(np.concatenate([even, top])), ranks, side="right")
+            place = np.asarray(cells[inverse], np.int64)
             self.count = int(cells.max()) + 1
-        self.scores = scores
+        self._scores, self._truth = scores, truth
+        self._bins = place + self.count * truth
 
-    def sums(self, truth: NDArray[np.bool_], weight: F64) -> tuple[F64, F64]:
+    def figures(self, metrics: Sequence[str], weight: F64, at: float) -> list[float]:
+        """The figures of weighted rows, in the order of *metrics*; NaN for one that counts over no row."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            up, down = self._sums(weight) if any(metric in RANKED for metric in metrics) else (weight, weight)
+            return [
+                _area(up, down)
+                if metric == "auroc"
+                else _average_precision(up, down)
+                if metric == "auprc"
+                else self._counted(metric, weight, at)
+                for metric in metrics
+            ]
+
+    def _sums(self, weight: F64) -> tuple[F64, F64]:
         """Weight of positives and of negatives per cell, highest first."""
-        both = np.asarray(np.bincount(self.place + self.count * truth, weight, 2 * self.count), np.float64)
+        both = np.asarray(np.bincount(self._bins, weight, 2 * self.count), np.float64)
         return both[self.count :][::-1], both[: self.count][::-1]
 
-
-def statistic(metric: str, cells: Cells, truth: NDArray[np.bool_], weight: F64, at: float) -> float:
-    """The figure of one side for weighted rows; NaN where it counts over none."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    def _counted(self, metric: str, weight: F64, at: float) -> float:
+        """Figures that are means over rows."""
         if metric == "brier":
-            return float(weight @ (cells.scores - truth) ** 2 / weight.sum())
-        if metric in ("auprc", "auroc"):
-            up, down = cells.sums(truth, weight)
-            return _average_precision(up, down) if metric == "auprc" else _area(up, down)
-        flagged = cells.scores >= at
-        counted = {"recall": truth, "precision": flagged, "fpr": ~truth}[metric]
-        right = ~truth if metric == "fpr" else truth
-        return float((weight @ (flagged & right)) / (weight @ counted))
+            return float(weight @ (self._scores - self._truth) ** 2 / weight.sum())
+        flagged = self._scores >= at
+        over = {"recall": self._truth, "precision": flagged, "fpr": ~self._truth}[metric]
+        right = ~self._truth if metric == "fpr" else self._truth
+        return float((weight @ (flagged & right)) / (weight @ over))
 
 
 def _average_precision(up: F64, down: F64) -> float:

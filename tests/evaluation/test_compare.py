@@ -132,13 +132,9 @@ def test_gathered_scores_keep_the_figure(seed: int, digits: int) -> None:
     truth = np.append(rng.random(80) < 0.3, [True, False])
     scores = np.round(rng.random(82), digits).astype(np.float32)
     weight = rng.integers(0, 4, 82).astype(float) + 0.25
-    cells = paired.Cells(scores)
-    assert paired.statistic("auprc", cells, truth, weight, 0.5) == pytest.approx(
-        average_precision_score(truth, scores, sample_weight=weight)
-    )
-    assert paired.statistic("auroc", cells, truth, weight, 0.5) == pytest.approx(
-        roc_auc_score(truth, scores, sample_weight=weight)
-    )
+    auprc, auroc = paired.Cells(scores, truth).figures(["auprc", "auroc"], weight, 0.5)
+    assert auprc == pytest.approx(average_precision_score(truth, scores, sample_weight=weight))
+    assert auroc == pytest.approx(roc_auc_score(truth, scores, sample_weight=weight))
 
 
 def test_many_distinct_scores_are_gathered_without_losing_the_figure() -> None:
@@ -146,9 +142,9 @@ def test_many_distinct_scores_are_gathered_without_losing_the_figure() -> None:
     rng = np.random.default_rng(4)
     truth = rng.random(50_000) < 0.02
     scores = noisy(truth, rng, 3).astype(np.float32)
-    cells = paired.Cells(scores)
+    cells = paired.Cells(scores, truth)
     assert cells.count <= paired.MAX_CELLS + 1
-    found = paired.statistic("auprc", cells, truth, np.ones(50_000), 0.5)
+    [found] = cells.figures(["auprc"], np.ones(50_000), 0.5)
     assert found == pytest.approx(average_precision_score(truth, scores), abs=1e-3)
 
 
@@ -159,11 +155,11 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(tmp_path: Path) -> 
         rng = np.random.default_rng(seed)
         truth = np.arange(200) < 60
         sides = [noisy(truth, rng, 1.5).astype(np.float32) for _ in range(2)]
-        cells = [paired.Cells(side) for side in sides]
+        cells = [paired.Cells(side, truth) for side in sides]
         drawn = []
         for _ in range(200):
             weight = rng.poisson(1.0, 200).astype(float)
-            a, b = (paired.statistic("auprc", side, truth, weight, 0.5) for side in cells)
+            a, b = (side.figures(["auprc"], weight, 0.5)[0] for side in cells)
             drawn.append(b - a)
         low, high = np.quantile(drawn, [0.025, 0.975])
         wrong += not low <= 0 <= high
