@@ -119,18 +119,22 @@ def _bounds(
 
 
 PRIOR = 0.5
-"""Pseudo-positives of Jeffreys' prior for a rate, per stratum."""
+"""Pseudo-positives of Jeffreys' prior for a rate."""
+
+UPPER = 5.0239
+"""The 97.5 % point of a Gamma(1/2) rate over its mean (of χ² with one degree of freedom): how far above its
+mean the prior lets a rate be."""
 
 
 def hidden(labels: SampledLabels, measure: Measure) -> float:
     """The ratio as it would be, were there as many positives in the strata in which none was found as their
     mean scores and the labels allow.
 
-    A stratum of N rows with mean score p, of which m labels found none, is given a Beta(1/2, 1/(2p)) prior,
-    which has mean p and the spread of Jeffreys' rate prior; its posterior expects ``N (1/2)/(1/(2p) + m)``
-    positives with a deviation √2 times that. The upper end is the sum of means and 1.96 deviations. (A prior
-    that knows no scores, like Jeffreys' own for a share, would allow half a pseudo-positive per stratum to
-    stand for thousands of rows.) Without known mean scores: the ratio itself.
+    A stratum of N rows with mean score p, of which m labels found none, has ``N (1/2)/(1/(2p) + m)``
+    positives in the mean of a Beta(1/2, 1/(2p)) prior, and up to 5.02 times that. Scores that are too low
+    are so in all strata alike, so the upper ends add up. (A prior that knows no scores, as Jeffreys' for a
+    share, would let half a pseudo-positive per stratum stand for thousands of rows.) Without known mean
+    scores: the ratio itself.
     """
     top, bottom = measure(labels.truth)
     above, below = float(labels.weight @ top), float(labels.weight @ bottom)
@@ -143,8 +147,7 @@ def hidden(labels: SampledLabels, measure: Measure) -> float:
     mean = np.where(empty, labels.sizes * PRIOR / (PRIOR / rate + count), 0.0)
     if not mean.any():
         return above / below
-    upper = mean.sum() + normal_quantile() * float((mean**2).sum() / PRIOR) ** 0.5
-    spread = (upper * mean / mean.sum() / np.maximum(count, 1))[labels.stratum]
+    spread = (UPPER * mean / np.maximum(count, 1))[labels.stratum]
     ones, zeros = measure(np.ones_like(labels.truth)), measure(np.zeros_like(labels.truth))
     more_above, more_below = (float(spread @ (one - zero)) for one, zero in zip(ones, zeros, strict=True))
     return (above + more_above) / (below + more_below)
