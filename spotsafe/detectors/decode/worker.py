@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from threading import Condition
+from threading import TIMEOUT_MAX, Condition
 from time import monotonic
 from typing import cast
 
@@ -34,8 +34,9 @@ _pools: weakref.WeakSet[_Pool] = weakref.WeakSet()
 class WorkerDecoder:
     """A :class:`~spotsafe.detectors.decode.decoder.Decoder` for files from strangers.
 
-    At most *processes* decode at the same time; each starts when it is first needed. One that exceeds time
-    or memory, or dies, is replaced; only the call whose file it held fails. Callers may be any number of
+    At most *processes* decode at the same time; each starts when it is first needed, and where there are two
+    or more, one is left to pictures. One that exceeds time or memory, or dies, is replaced; only the call
+    whose file it held fails. Callers may be any number of
     threads, and forked processes get processes of their own. *python* is the interpreter to start, where
     ``sys.executable`` is none; *lifetime* the files after which a process is replaced; *module* has the
     ``main()`` that it runs.
@@ -45,7 +46,7 @@ class WorkerDecoder:
         self,
         limits: MediaLimits | None = None,
         *,
-        processes: int = 1,
+        processes: int = 2,
         lifetime: int = LIFETIME,
         python: str | None = None,
         module: str = CHILD,
@@ -98,14 +99,14 @@ class _Pool:
         self._changed = Condition()
         self._idle: list[Process] = []
         self._busy: set[Process] = set()
-        self._leased = 0
+        self._leased = dict.fromkeys(Kind, 0)
 
     def decode(self, kind: Kind, data: bytes, limits: Limits, timeout: float | None) -> Media:
         """One file through one process."""
         if len(data) > limits.bytes:
             raise DecodeError(Reason.BYTES, limits)
         end = float("inf") if timeout is None else monotonic() + timeout
-        with self.leased(end, limits) as process:
+        with self.leased(end, limits, kind) as process:
             answer = process.ask(kind, data, limits, end)
             if answer is Reason.MEMORY:
                 raise Ended(Reason.MEMORY)  # what it holds is in pieces: the next file gets a fresh one
@@ -114,9 +115,10 @@ class _Pool:
         return answer
 
     @contextmanager
-    def leased(self, end: float, limits: Limits) -> Iterator[Process]:
+    def leased(self, end: float, limits: Limits, kind: Kind = Kind.PICTURE) -> Iterator[Process]:
         """A process that nobody else uses, by *end* (monotonic). It is kept if all goes well with it."""
-        self._wait_for_turn(min(end, monotonic() + TURNS * limits.wall), limits)
+        if not self._took_turn(min(end, monotonic() + TURNS * limits.wall), kind):
+            raise DecodeError(Reason.WALL, limits)
         process: Process | None = None
         well = False
         try:
@@ -132,16 +134,26 @@ class _Pool:
                 raise DetectorError(Failure.CLOSED, detector="decode") from None
             raise DecodeError(ended.reason, limits) from None
         finally:
-            self._given_back(process, well)
+            self._given_back(process, kind, well)
 
-    def _wait_for_turn(self, deadline: float, limits: Limits) -> None:
+    def _took_turn(self, deadline: float, kind: Kind) -> bool:
+        """Wait for a process to be free, or to be started, for *kind*; whether there was one in time."""
         with self._changed:
-            while not self._closed and self._leased >= self._most:
-                if not self._changed.wait(deadline - monotonic()):
-                    raise DecodeError(Reason.WALL, limits)
+            while not self._closed and not self._has_room(kind):
+                if not self._changed.wait(min(deadline - monotonic(), TIMEOUT_MAX)):
+                    return False
             if self._closed:
                 raise DetectorError(Failure.CLOSED, detector="decode")
-            self._leased += 1
+            self._leased[kind] += 1
+        return True
+
+    def _has_room(self, kind: Kind) -> bool:
+        """Sound and films take minutes, and pictures are waited for: of several processes one is left to
+        them."""
+        if sum(self._leased.values()) >= self._most:
+            return False
+        long = self._leased[Kind.SOUND] + self._leased[Kind.MOVIE]
+        return kind is Kind.PICTURE or long < max(1, self._most - 1)
 
     def _taken(self) -> Process:
         """An idle process that lives, or a new one."""
@@ -159,15 +171,15 @@ class _Pool:
                 process.kill()
         return process
 
-    def _given_back(self, process: Process | None, well: bool) -> None:
+    def _given_back(self, process: Process | None, kind: Kind, well: bool) -> None:
         with self._changed:
-            self._leased -= 1
+            self._leased[kind] -= 1
             if process is not None:
                 self._busy.discard(process)
                 well = well and not self._closed
                 if well:
                     self._idle.append(process)
-            self._changed.notify()
+            self._changed.notify_all()
         if process is not None and not well:
             process.end()
 

@@ -80,6 +80,17 @@ def test_pictures_are_upright(orientation: int) -> None:
     assert apart(pixels(data), made.scene(2)) == 0
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_every_format_that_knows_turns_is_turned(kind: str) -> None:
+    """As phones write them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(Image.fromarray(made.scene(2)).transpose(Image.Transpose.ROTATE_90), kind, exif=exif)
+    found = DECODER.picture(data)
+    assert (found.width, found.height) == (160, 120)
+    assert apart(pixels(data), made.scene(2)) < 9
+
+
 def test_a_damaged_exif_block_is_no_orientation() -> None:
     """As in viewers; the picture is still judged."""
     for block in (b"MM\0*\0\0\0\x08\xff\xff", b"MM\0*\xff\xff\xff\xff", b"II*\0", b"no TIFF"):

@@ -22,8 +22,9 @@ from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.signals import Cause
 from spotsafe.detectors.decode import landlock, worker
 from spotsafe.detectors.decode.decoder import DecodeError
+from spotsafe.detectors.decode.framing import Kind
 from spotsafe.detectors.decode.inline import InlineDecoder, MediaLimits
-from spotsafe.detectors.decode.limits import AUDIO, IMAGE, MIB, Reason
+from spotsafe.detectors.decode.limits import AUDIO, IMAGE, MIB, VIDEO, Reason
 from spotsafe.detectors.decode.worker import WorkerDecoder
 from tests.detectors.decode import made
 
@@ -161,7 +162,7 @@ def test_other_requests_in_flight_finish() -> None:
 
 def test_waiting_for_a_process_ends_with_the_callers_time() -> None:
     """A queue has a deadline too, and giving up disturbs nobody."""
-    decoder = WorkerDecoder(MediaLimits(IMAGE._replace(wall=30.0)), module=FAULTY)
+    decoder = WorkerDecoder(MediaLimits(IMAGE._replace(wall=30.0)), processes=1, module=FAULTY)
     decoder.warm_up()
     holding = threading.Event()
     outcome: list[object] = []
@@ -185,6 +186,20 @@ def test_waiting_for_a_process_ends_with_the_callers_time() -> None:
         holder.join()
     assert outcome == [True]
     assert decoder.picture(GOOD).width == 160
+    decoder.close()
+
+
+def test_films_leave_a_process_to_pictures() -> None:
+    """While a film is decoded and another waits, a picture does not; with one process, all take turns."""
+    decoder = WorkerDecoder(module=FAULTY)
+    pool = decoder._pool
+    with pool.leased(float("inf"), VIDEO, Kind.MOVIE):
+        with pytest.raises(DecodeError) as caught, pool.leased(0.0, AUDIO, Kind.SOUND):
+            pass
+        assert caught.value.reason is Reason.WALL
+        assert decoder.picture(GOOD).width == 160
+    with pool.leased(float("inf"), AUDIO, Kind.SOUND) as process:
+        assert process.alive
     decoder.close()
 
 
