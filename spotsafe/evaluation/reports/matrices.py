@@ -51,7 +51,9 @@ TURNED = 8
 
 def _matrix(heads: Sequence[str], rows: Sequence[RAW]) -> RAW:
     style = "up turned" if len(heads) > TURNED else "up"
-    head = "".join(f'<th class="{style}"><span>{escape(name)}</span></th>' for name in heads)
+    head = f"<th>{escape(heads[0])}</th>" + "".join(
+        f'<th class="{style}"><span>{escape(name)}</span></th>' for name in heads[1:]
+    )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<div class="scroll"><table class="heat"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
