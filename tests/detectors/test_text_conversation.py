@@ -10,6 +10,7 @@ from spotsafe import Client
 from spotsafe.core.content import Content, Text
 from spotsafe.core.seams import DetectRequest
 from spotsafe.detectors import local
+from spotsafe.detectors.text import engine as engine_module
 from spotsafe.detectors.text.conversation import FIELD, MOST_CHARACTERS, earlier, informed
 from spotsafe.detectors.text.engine import TextEngine
 from spotsafe.detectors.text.labels import LABELS
@@ -136,3 +137,14 @@ def test_surface_that_declares_the_thread_is_judged_by_it(tmp_path):
         ]
     assert [decision.action for decision in found] == ["allow", "block"]
     assert "disregard" not in repr(found)
+
+
+def test_texts_on_their_way_do_not_show_what_was_written():
+    """Neither a message nor its thread appears in the representation of what is judged."""
+    request = DetectRequest(
+        Content([Text("secret message", "body")], ("en",)), LABELS, {FIELD: ["secret thread"]}
+    )
+    (part,) = request.content
+    found = engine_module._given(0, part, request)
+    assert len(found.given) == 3
+    assert "secret" not in repr(found)

@@ -37,6 +37,10 @@ class Given(NamedTuple):
     spoken: tuple[str, ...]
     wanted: bool
 
+    def __repr__(self) -> str:
+        """Without the text: what users wrote must not reach a log or a traceback."""
+        return f"Given({len(self.text)} characters, {self.language})"
+
 
 class Judgement(NamedTuple):
     """What the first stage read, the scores [labels], and whether the second tier was asked."""
