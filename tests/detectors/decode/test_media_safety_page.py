@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from spotsafe.detectors.decode import limits
 from spotsafe.detectors.decode.limits import AUDIO, IMAGE, VIDEO, Limits, Reason
 from spotsafe.detectors.decode.sniff import PICTURES
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "media-safety.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "media-safety.md").read_text(encoding="utf-8")
 
 
 def row(section: str, name: str) -> list[str]:
@@ -42,6 +44,15 @@ def test_every_accepted_picture_format_is_on_the_page() -> None:
     """By the name people know it by."""
     (line,) = [line for line in PAGE.splitlines() if line.startswith("* **Pictures**")]
     assert all(name in line.lower() for name in PICTURES)
+
+
+def test_the_figures_are_those_of_the_benchmark() -> None:
+    """The table is what the committed result says."""
+    results = ROOT / "tests" / "benchmarks" / "results" / "media_decode.json"
+    for name, found in json.loads(results.read_text(encoding="utf-8"))["files"].items():
+        figures = f"{found['bare_cpu_ms']:.1f} ms | {found['worker_cpu_ms']:.1f} ms"
+        ratios = f"{found['worker_to_bare_cpu']:.2f} | {found['inline_to_bare_cpu']:.2f}"
+        assert f"| {name} | {figures} | {ratios} |" in PAGE
 
 
 def test_the_defaults_are_whole() -> None:
