@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotsafe.detectors.decode import framing
@@ -71,6 +71,7 @@ def plain(given: object) -> object:
     return tuple(map(plain, given)) if isinstance(given, tuple) else given
 
 
+@settings(deadline=None)
 @given(media())
 def test_what_is_written_is_read(given: Media) -> None:
     """Any media within the limits, to the last bit."""
@@ -78,6 +79,7 @@ def test_what_is_written_is_read(given: Media) -> None:
     assert plain(Reader(source(raw), LIMITS[kind(given)]).media(kind(given))) == plain(given)
 
 
+@settings(deadline=None)
 @given(media(), st.data())
 def test_nothing_beyond_the_limits_is_believed(given: Media, data: st.DataObject) -> None:
     """Bytes changed at will, or cut off, give media within the limits or an error of one kind."""
@@ -87,6 +89,7 @@ def test_nothing_beyond_the_limits_is_believed(given: Media, data: st.DataObject
     within(bytes(raw[: data.draw(st.integers(0, len(raw)))]), kind(given))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(Kind))
 def test_any_bytes_are_media_within_the_limits_or_an_error(raw: bytes, asked: Kind) -> None:
     """Whatever the process sends."""
@@ -110,6 +113,7 @@ def within(raw: bytes, asked: Kind) -> None:
         assert all(np.isfinite(frame.time) for frame in found.frames)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Kind), st.booleans(), st.integers(0, 1 << 40), st.sampled_from([IMAGE, AUDIO, VIDEO]))
 def test_a_question_arrives_as_it_was_asked(asked: Kind, first: bool, size: int, limits: Limits) -> None:
     """With the types that the limits have."""

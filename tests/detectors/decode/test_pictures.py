@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
@@ -98,6 +98,7 @@ def test_a_damaged_exif_block_is_no_orientation() -> None:
         assert apart(pixels(data), made.scene(2)) == 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.sampled_from([b"", b"II*\0", b"MM\0*", b"MM\0*\0\0\0\x08"]))
 def test_any_exif_block_has_an_orientation(block: bytes, head: bytes) -> None:
     """Whatever it holds."""
