@@ -139,9 +139,27 @@ def benchmark(count: int, told: Callable[[str], None]) -> dict[str, Any]:
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "python": platform.python_version(),
             "labels": len(LABELS),
+            "note": "Seconds are wall-clock, of whatever else ran too; cpu_seconds are the process's own.",
         },
         "rows": found,
     }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as the documentation shows it."""
+    few, many = result["rows"]
+    lines = [
+        "| step |"
+        + "".join(f" {what}, {int(size):,} rows |" for what in ("CPU", "memory") for size in (few, many)),
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name in STEPS[1:]:
+        one, other = (result["rows"][size][name] for size in (few, many))
+        lines.append(
+            f"| {name} | {one['cpu_seconds']:g} s | {other['cpu_seconds']:g} s | {one['peak_mib']} MiB "
+            f"| {other['peak_mib']} MiB |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -156,7 +174,7 @@ def main() -> None:
         print(json.dumps(step(given.step, given.rows, given.folder)))
         return
     result = benchmark(given.rows, lambda line: print(line, file=sys.stderr))
-    text = json.dumps(result, indent=1) + "\n"
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     if given.write:
         RESULT.write_text(text, "utf-8")
     print(text, end="")

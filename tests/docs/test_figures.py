@@ -92,3 +92,12 @@ def test_what_cannot_be_filled_is_an_error(
     docs, kept = made(tmp_path, page, *results)
     with pytest.raises(ValueError, match=told):
         tables.stale(docs, kept)
+
+
+def test_the_cost_of_a_million_rows_is_the_measured_one() -> None:
+    """The table of docs/evaluation.md is the committed result of the benchmark."""
+    from tests.benchmarks.evaluation_rows import RESULT, table
+
+    assert table(json.loads(RESULT.read_text("utf-8"))) in (ROOT / "docs" / "evaluation.md").read_text(
+        "utf-8"
+    )
