@@ -141,10 +141,7 @@ def _import(args: argparse.Namespace, banks: BankSet, out: Output) -> int:
     lists: list[dict[str, Any]] = []
     for item in _items(args):
         with Path(item).open(encoding="utf-8", errors="replace") as lines:
-            done = banks.import_list(
-                lines, bank, _terms(args, partial=True),
-                progress=lambda line, name=item: out.progress(f"{name}: line {line}"),
-            )  # fmt: skip
+            done = banks.import_list(lines, bank, _terms(args, partial=True), progress=_told(out, item))
         bad = [each._asdict() for each in done.bad]
         lists.append({"list": item, "added": done.added, "known": done.known, "bad": bad})
     out.json({"imported": lists})
@@ -155,6 +152,10 @@ def _import(args: argparse.Namespace, banks: BankSet, out: Output) -> int:
         if len(each["bad"]) > SHOWN_BAD:
             out.line(f"… {len(each['bad']) - SHOWN_BAD} more bad lines; --json has them all", "warn")
     return 1 if any(each["bad"] for each in lists) else 0
+
+
+def _told(out: Output, name: str) -> Callable[[int], None]:
+    return lambda line: out.progress(f"{name}: line {line}")
 
 
 def _match(args: argparse.Namespace, banks: BankSet, out: Output) -> int:

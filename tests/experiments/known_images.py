@@ -327,8 +327,9 @@ def main() -> None:
             listed.image.add_hashes([(plain_pdq(pixels), "whole")], terms)
         found, from_lists = recalls(banks, known, listed)
         stored = everything_stored(known, photos[::2])
-    false = false_matches(stored, unrelated(args.unrelated, photos[1::2], drawings[split:]), args.unrelated)
-    write(found, from_lists, false, args.pictures)
+    pictures = unrelated(args.unrelated, photos[1::2], drawings[split:])
+    for false in false_matches(stored, pictures, args.unrelated):
+        write(found, from_lists, false, args.pictures)
 
 
 def sources(folder: str) -> tuple[list[Image.Image], list[Image.Image]]:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 LONGEST = 512
 """Pixels of the longer side that are looked at: finding an edge to 0.2 % is enough for a hash."""
 
-TOLERANCE = 20
-"""Levels (of 255) by which a border's pixels may differ from its grey: what strong JPEG does to them."""
+TOLERANCES = (8, 20)
+"""Levels (of 255) by which a border's pixels may differ from its grey: what mild and strong JPEG do to them.
+With the larger one alone a border would often seem to go on into a picture of about its grey."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -25,57 +26,77 @@ MOST = 0.45
 BLOCK = 8
 """Lines looked at together: most pictures show in the first ones that they have no border."""
 
+LEFT_OVER = 0.1
+"""Share of the area that must be left."""
+
 ROUNDS = 3
 """Borders within borders that are taken off."""
 
 
-def inside(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    """The box (left, top, right, bottom in pixels) without uniform borders; None where there are none, or
-    where hardly anything would be left.
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
 
-    *pixels* is uint8[height, width, 3]. A border is a run of lines at a side that all have, up to
-    :data:`TOLERANCE`, the luminance of the outermost one.
+
+def insides(pixels: NDArray[np.uint8]) -> list[Box]:
+    """The boxes without uniform borders, one for each tolerance that finds another one; empty where there are
+    no borders, or where hardly anything would be left.
+
+    *pixels* is uint8[height, width, 3]. A border is a run of lines at a side that all have, up to the
+    tolerance, the luminance of the outermost one.
     """
-    height, width = pixels.shape[:2]
-    step = max(1, -(-max(height, width) // LONGEST))
+    step = max(1, -(-max(pixels.shape[:2]) // LONGEST))
     # Luminance: JPEG keeps it at full resolution, while colours bleed over the border's edge.
     small = (pixels[::step, ::step] @ _LUMA).astype(np.int16)
+    found: list[Box] = []
+    for tolerance in TOLERANCES:
+        box = _inside(small, tolerance)
+        if box is not None and (full := _scaled(box, small.shape, pixels.shape, step)) not in found:
+            found.append(full)
+    return found
+
+
+def _inside(small: NDArray[np.int16], tolerance: int) -> Box | None:
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     for _ in range(ROUNDS):
         before = (left, top, right, bottom)
-        cut_top, cut_bottom = _both_ends(small[top:bottom, left:right])
+        cut_top, cut_bottom = _both_ends(small[top:bottom, left:right], tolerance)
         top, bottom = top + cut_top, bottom - cut_bottom
-        cut_left, cut_right = _both_ends(small[top:bottom, left:right].swapaxes(0, 1))
+        cut_left, cut_right = _both_ends(small[top:bottom, left:right].T, tolerance)
         left, right = left + cut_left, right - cut_right
         if (left, top, right, bottom) == before:
             break
-    if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
+    whole = (0, 0, small.shape[1], small.shape[0])
+    if (left, top, right, bottom) == whole or (right - left) * (bottom - top) < LEFT_OVER * small.size:
         return None
-    if (right - left) * (bottom - top) < 0.1 * small.shape[0] * small.shape[1]:
-        return None
-    # An edge lies between two of the lines looked at; the outer half of what is unknown is given up.
+    return left, top, right, bottom
+
+
+def _scaled(box: Box, small: tuple[int, ...], full: tuple[int, ...], step: int) -> Box:
+    """*box* of every *step*-th pixel in those of the picture. An edge lies between two of the lines looked
+    at; the outer half of what is unknown is given up."""
+    left, top, right, bottom = box
     slack = step // 2
     return (
         left * step + slack * (left > 0), top * step + slack * (top > 0),
-        min(width, right * step - slack * (right < small.shape[1])),
-        min(height, bottom * step - slack * (bottom < small.shape[0])),
+        min(full[1], right * step - slack * (right < small[1])),
+        min(full[0], bottom * step - slack * (bottom < small[0])),
     )  # fmt: skip
 
 
-def _both_ends(lines: NDArray[np.int16]) -> tuple[int, int]:
+def _both_ends(lines: NDArray[np.int16], tolerance: int) -> tuple[int, int]:
     """Lines of border at the start and at the end of *lines* [line, pixel]."""
     if lines.shape[0] < 8 or lines.shape[1] < 8:
         return 0, 0
-    return _run(lines), _run(lines[::-1])
+    return _run(lines, tolerance), _run(lines[::-1], tolerance)
 
 
-def _run(lines: NDArray[np.int16]) -> int:
+def _run(lines: NDArray[np.int16], tolerance: int) -> int:
     count = int(lines.shape[0] * MOST)
     grey = np.sort(lines[0])[lines.shape[1] // 2]
     run = 0
     while run < count:
         block = lines[run : min(run + BLOCK, count)]
-        content = (np.abs(block - grey) > TOLERANCE).mean(axis=1) > STRAY
+        content = (np.abs(block - grey) > tolerance).mean(axis=1) > STRAY
         if content.any():
             run += int(np.argmax(content))
             return run if run >= max(2, LEAST * lines.shape[0]) else 0

@@ -83,6 +83,8 @@ def fingerprint(samples: NDArray[np.float32]) -> NDArray[np.uint32]:
 def fingerprints(samples: NDArray[np.float32], speeds: Sequence[float]) -> list[NDArray[np.uint32]]:
     """The fingerprint that the original has if the sound is the original played at each of *speeds*: 1.02 for
     2 % too fast. Items are :data:`ITEM_SECONDS` of the original apart."""
+    if not len(samples):
+        return [np.empty(0, np.uint32) for _ in speeds]
     halved = np.convolve(samples, _LOW_PASS, "same")[::2].astype(np.float32)
     return [_items(_notes(halved, speed)) for speed in speeds]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ def picture(seed: int, height: int = 120, width: int = 160) -> NDArray[np.uint8]
     return np.stack([grey, grey * 0.8, 255 - grey * 0.6], axis=2).astype(np.uint8)
 
 
+@lru_cache(maxsize=32)
 def song(seed: int, seconds: float = 14.0) -> NDArray[np.float32]:
     """Notes of random pitch and length over a drone: mono float32 at 16,000 a second."""
     chance = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from spotsafe.detectors.match import generations
 from spotsafe.detectors.match.bank_set import BankSet
-from spotsafe.detectors.match.borders import inside
+from spotsafe.detectors.match.borders import insides
 from spotsafe.detectors.match.entries import BankError, Terms
 from spotsafe.detectors.match.hash_index import EXACT_RADIUS, HashIndex, distances_to
 from spotsafe.detectors.match.image_bank import RADIUS
@@ -62,7 +62,7 @@ COPIES: dict[str, Callable[[U8], U8]] = {
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
 def test_a_copy_is_found_and_an_unrelated_picture_is_not(copy: Callable[[U8], U8], banks: BankSet) -> None:
     """Each of the promised changes, saved as JPEG, leads back to its own entry and to no other."""
-    ids = [banks.image.add(picture(seed), TERMS).id for seed in range(6)]
+    ids = [banks.image.add(picture(seed), TERMS).id for seed in range(3)]
     for seed, entry_id in enumerate(ids):
         found = banks.match_frames([jpeg(copy(picture(seed)))])
         assert [match.entry_id for match in found] == [entry_id]
@@ -78,15 +78,22 @@ def test_the_frame_that_shows_it_is_named(banks: BankSet) -> None:
     assert [match.frame for match in banks.match_frames(picture(1))] == [0]
 
 
+def fine_texture() -> U8:
+    """Noise of single pixels: plenty of gradients, nothing that a hash of large shapes sees."""
+    grey = np.random.default_rng(1).integers(0, 2, (512, 512), dtype=np.uint8) * 40 + 100
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
 @pytest.mark.parametrize(
     ("pixels", "words"),
     [
+        (fine_texture(), "too flat"),
         (np.full((100, 100, 3), 127, np.uint8), "too flat"),
         (np.zeros((20, 300, 3), np.uint8), "fewer than 32 pixels"),
         (np.zeros((100, 100), np.uint8), "uint8\\[height, width, 3\\]"),
         (np.zeros((100, 100, 3), np.float32), "uint8\\[height, width, 3\\]"),
     ],
-    ids=["flat", "tiny", "grey", "float"],
+    ids=["texture", "flat", "tiny", "grey", "float"],
 )
 def test_what_no_hash_can_tell_is_refused_with_the_reason(pixels: U8, words: str, banks: BankSet) -> None:
     """A flat or tiny picture would match by chance: it is not added."""
@@ -115,13 +122,13 @@ def test_a_stored_picture_has_a_hash_for_each_cut() -> None:
 def test_borders_are_found_to_the_pixel(colour: int) -> None:
     """The box holds what was there before the border was put around it."""
     height, width = picture(4).shape[:2]
-    assert inside(bordered(picture(4), colour)) == (24, 15, 24 + width, 15 + height)
-    assert inside(picture(4)) is None
+    assert insides(bordered(picture(4), colour)) == [(24, 15, 24 + width, 15 + height)]
+    assert insides(picture(4)) == []
 
 
 def test_an_empty_picture_has_no_inside() -> None:
     """What is one colour all over is no border around nothing."""
-    assert inside(np.full((80, 80, 3), 9, np.uint8)) is None
+    assert insides(np.full((80, 80, 3), 9, np.uint8)) == []
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -137,7 +144,7 @@ def index_of(hashes: NDArray[np.uint64]) -> HashIndex:
     return HashIndex.build(hashes, np.arange(len(hashes), dtype=np.int64) + 100)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, EXACT_RADIUS))
 def test_the_index_gives_what_comparing_with_all_gives(seed: int, radius: int) -> None:
     """Exact up to its radius: random hashes, clusters of near ones, and queries at every distance."""

@@ -54,7 +54,7 @@ def test_an_excerpt_of_ten_seconds_is_found_with_its_place(
     change: Callable[[F32], F32], banks: BankSet
 ) -> None:
     """Its own track, no other, and where in it."""
-    ids = [banks.audio.add(song(seed, 16), TERMS).id for seed in range(3)]
+    ids = [banks.audio.add(song(seed, 16), TERMS).id for seed in range(2)]
     found = banks.match_sound(change(excerpt(song(1, 16), 3.3)))
     assert [match.entry_id for match in found] == [ids[1]]
     assert float(found[0].how.removeprefix("from ").partition(" s ")[0]) == pytest.approx(3.3, abs=0.5)
@@ -66,10 +66,10 @@ def test_an_excerpt_of_ten_seconds_is_found_with_its_place(
 def test_a_track_inside_a_longer_sound_is_found_with_its_range(banks: BankSet) -> None:
     """A jingle within a programme: the range is that of the jingle."""
     banks.audio.add(song(1), TERMS)
-    programme = np.concatenate([song(50, 45), excerpt(song(1), 1, 12), song(51, 20)])
+    programme = np.concatenate([song(50, 30), excerpt(song(1), 1, 12), song(51, 8)])
     (found,) = banks.match_sound(programme)
-    assert found.start == pytest.approx(45, abs=1.5)
-    assert found.end == pytest.approx(57, abs=1.5)
+    assert found.start == pytest.approx(30, abs=1.5)
+    assert found.end == pytest.approx(42, abs=1.5)
 
 
 REFUSED = {
@@ -113,7 +113,7 @@ def test_removed_expired_and_foreign_changes_count_at_once(
 def test_a_grown_bank_is_indexed_as_a_whole(banks: BankSet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent tracks join the settled ones, and are found on both sides of it."""
     monkeypatch.setattr("spotsafe.detectors.match.audio_bank.RECENT", 150)
-    for seed in range(4):
+    for seed in range(3):
         entry_id = banks.audio.add(song(seed), TERMS).id
         assert [match.entry_id for match in banks.match_sound(song(seed))] == [entry_id]
     assert len(banks.match_sound(song(0))) == 1
@@ -136,7 +136,7 @@ def test_bits_are_counted(values: list[int]) -> None:
     assert found.tolist() == [value.bit_count() for value in values]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**32), st.floats(0, 0.2), st.integers(0, 100))
 def test_a_run_is_found_where_it_was_put(seed: int, wrong: float, offset: int) -> None:
     """Random fingerprints with a share of wrong bits: number, offset and distance come back."""
