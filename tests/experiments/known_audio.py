@@ -3,8 +3,8 @@
     python -m tests.experiments.known_audio [--known 40] [--unrelated 300]
 
 Songs are composed (:mod:`tests.experiments.music`). From each known one an excerpt of 10 s is changed and
-looked up in a bank that holds them all. Unrelated songs, other seeds of the same composer, are looked up too; of
-their first stretches the distance to the nearest stretch of any known song is kept, at every speed tried.
+looked up in a bank that holds them all. Unrelated songs, other seeds of the same composer, are looked up too;
+of their first stretches the distance to the nearest stretch of any known song is kept, at every speed tried.
 Where libchromaprint is installed, our fingerprints are compared with its own.
 """
 

@@ -36,7 +36,7 @@ from spotsafe.detectors.match.picture_hash import (
 )
 from tests.experiments import record, scenes
 
-KNOWN = 300
+KNOWN = 450
 """Known pictures whose copies are looked up."""
 
 MORE_KNOWN = 900

@@ -22,6 +22,13 @@ LONGEST = 900
 NOT_PHOTOGRAPHS = ("chessboard", "motorcycle_right", "phantom", "color", "logo")
 """scikit-image's pictures that are symmetric, or the second one of a stereo pair."""
 
+VARIANTS = (
+    "screenshot", "images_dark", "-d.webp", "Ubuntu-Mate", "alphabets", "operators", "dreydl", "/flags/",
+    "/faces/", "/military/",
+)  # fmt: skip
+"""In names of files: previews, the same picture darkened or in other colours, the same letter in two sizes,
+signs that are each other's mirror image, drawings that are one drawing with another detail or colour."""
+
 WORDS = (
     "night", "market", "summer", "episode", "listen", "live", "tonight", "sale", "free", "tour",
     "ticket", "album", "new", "winter", "river", "garden", "museum", "coffee", "jazz", "radio", "story",
@@ -52,9 +59,9 @@ def one_of_each(folder: Path) -> list[Path]:
     """The picture files below *folder*; of files that differ only in the size that their name gives, one."""
     chosen: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in {".jpg", ".jpeg", ".png", ".webp"} or any(
-            word in str(path) for word in ("screenshot", "images_dark", "-d.webp", "alphabets")
-        ):  # previews, the same picture darkened, the same letter in two sizes
+        if path.suffix.lower() not in {".jpg", ".jpeg", ".png", ".webp"}:
+            continue
+        if any(word in str(path) for word in VARIANTS):
             continue
         sized = path.stem.replace("x", "").replace("_", "").isdigit()
         base = str(path.parent) if sized else str(path.parent / path.stem.partition("_")[0])

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 LONGEST = 512
 """Pixels of the longer side that are looked at: finding an edge to 0.2 % is enough for a hash."""
 
-TOLERANCES = (8, 20)
-"""Levels (of 255) by which a border's pixels may differ from its grey: what mild and strong JPEG do to them.
-With the larger one alone a border would often seem to go on into a picture of about its grey."""
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_WARMTH = np.array([0.5, 0.0, -0.5], np.float32)
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+VIEWS = ((_LUMINANCE, 8), (_LUMINANCE, 20), (_WARMTH, 12))
+"""What is looked at, and the levels (of 255) by which a border's pixels may differ in it: what mild and
+strong JPEG do to luminance, which it keeps at full resolution; red less blue tells a coloured border from a
+picture of the same grey. With the middle one alone a border would often seem to go on into the picture."""
 
 STRAY = 0.02
 """Share of a line's pixels that may be off: specks, a rounded corner."""
@@ -38,17 +40,17 @@ Box = tuple[int, int, int, int]
 
 
 def insides(pixels: NDArray[np.uint8]) -> list[Box]:
-    """The boxes without uniform borders, one for each tolerance that finds another one; empty where there are
-    no borders, or where hardly anything would be left.
+    """The boxes without uniform borders, one for each of :data:`VIEWS` that finds another one; empty where
+    there are no borders, or where hardly anything would be left.
 
-    *pixels* is uint8[height, width, 3]. A border is a run of lines at a side that all have, up to the
-    tolerance, the luminance of the outermost one.
+    *pixels* is uint8[height, width, 3]. A border is a run of lines at a side that all are, up to the
+    tolerance, as the outermost one.
     """
     step = max(1, -(-max(pixels.shape[:2]) // LONGEST))
-    # Luminance: JPEG keeps it at full resolution, while colours bleed over the border's edge.
-    small = (pixels[::step, ::step] @ _LUMA).astype(np.int16)
+    coarse = pixels[::step, ::step]
     found: list[Box] = []
-    for tolerance in TOLERANCES:
+    for view, tolerance in VIEWS:
+        small = (coarse @ view).astype(np.int16)
         box = _inside(small, tolerance)
         if box is not None and (full := _scaled(box, small.shape, pixels.shape, step)) not in found:
             found.append(full)

@@ -115,7 +115,7 @@ class TextBank:
 
 def _keys(signatures: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """One number for each band of each signature, uint64[n, 32]; bands do not meet by chance."""
-    bands = signatures.reshape(len(signatures), BANDS, -1).astype(np.uint64)
+    bands = signatures.reshape(len(signatures), BANDS, PLACES // BANDS).astype(np.uint64)
     mixed = np.arange(1, BANDS + 1, dtype=np.uint64)[None].repeat(len(signatures), axis=0)
     for place in range(bands.shape[2]):
         mixed = (mixed ^ bands[:, :, place]) * np.uint64(0x9E3779B97F4A7C15)

@@ -24,7 +24,7 @@ from spotsafe.detectors.match.picture_hash import stored_hashes, to_hex
 from spotsafe.detectors.match.text_signature import folded, signature
 from spotsafe.testing.clock import ManualClock
 from tests.detectors.match.conftest import START
-from tests.detectors.match.made import picture
+from tests.detectors.match.made import picture, song
 
 TERMS = Terms("integrity.spam", "in-house")
 DIGEST = sha256(b"a file").digest()
@@ -165,6 +165,12 @@ def test_other_texts_are_not(text: str, banks: BankSet) -> None:
     """Sharing words, or being short, is not being a copy."""
     banks.text.add(SPAM, TERMS)
     assert banks.match_text(text) == []
+
+
+def test_empty_banks_know_nothing(banks: BankSet) -> None:
+    """Every look-up can be asked before anything was added."""
+    assert banks.match_text(SPAM) == banks.match_frames(picture(1)) == banks.match_bytes(DIGEST) == []
+    assert banks.match_sound(song(1)) == []
 
 
 def test_a_short_text_is_refused(banks: BankSet) -> None:

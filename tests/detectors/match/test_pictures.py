@@ -122,8 +122,16 @@ def test_a_stored_picture_has_a_hash_for_each_cut() -> None:
 def test_borders_are_found_to_the_pixel(colour: int) -> None:
     """The box holds what was there before the border was put around it."""
     height, width = picture(4).shape[:2]
-    assert insides(bordered(picture(4), colour)) == [(24, 15, 24 + width, 15 + height)]
+    assert insides(bordered(picture(4), colour))[0] == (24, 15, 24 + width, 15 + height)
     assert insides(picture(4)) == []
+
+
+def test_a_coloured_border_ends_where_a_picture_of_its_grey_begins() -> None:
+    """Of the same luminance, told apart by colour."""
+    whole = np.full((150, 208, 3), (200, 71, 71), np.uint8)
+    grey = picture(4).mean(axis=2, keepdims=True) * 0.05 + 105
+    whole[15:-15, 24:-24] = grey.astype(np.uint8)
+    assert (24, 15, 184, 135) in insides(whole)
 
 
 def test_an_empty_picture_has_no_inside() -> None:
