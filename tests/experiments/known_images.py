@@ -17,7 +17,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -369,11 +369,11 @@ def write(found: dict[str, Any], from_lists: dict[str, Any], false: dict[str, An
         "required": {"mean": sum(required) / len(required), "least": min(required)},
     }  # fmt: skip
 
-    def table(shares: dict[str, Any]) -> list[list[object]]:
+    def rows(shares: dict[str, Any], names: Iterable[str]) -> list[list[object]]:
         return [
-            [name, each["recall"], f"{each['low']:.3f} to {each['high']:.3f}", each["n"],
-             "yes" if name in REQUIRED else ""]
-            for name, each in shares.items()
+            [name, shares[name]["recall"], f"{shares[name]['low']:.3f} to {shares[name]['high']:.3f}",
+             shares[name]["n"], "yes" if name in REQUIRED else "no"]
+            for name in names
         ]  # fmt: skip
 
     columns = ("what happened to the copy", "found", "95 % interval", "n", "required")
@@ -382,9 +382,22 @@ def write(found: dict[str, Any], from_lists: dict[str, Any], false: dict[str, An
         "known_images", result, data={"pictures": digest(folder)},
         packages=("pdqhash", "Pillow", "numpy", "scikit-image", "scikit-learn"),
         tables=(
-            record.Table("recall", "Copies found", columns, table(found)),
-            record.Table("lists", "Copies of pictures known by a listed hash", columns, table(from_lists)),
-            record.Table("unrelated", "Unrelated pictures", ("kind", "pictures", "nearest hash"), kinds),
+            record.Table(
+                "known-images-recall", "Copies of known pictures that were found", columns,
+                rows(found, (*REQUIRED, *BEYOND)),
+                f"Required: {sum(required) / len(required):.4f} on average, {min(required):.4f} at least.",
+            ),
+            record.Table(
+                "known-images-lists", "Copies of pictures known by a listed hash alone", columns,
+                rows(from_lists, LISTED),
+            ),
+            record.Table(
+                "known-images-unrelated", "Unrelated pictures and the nearest of all stored hashes",
+                ("kind", "pictures", "nearest, bits"), kinds,
+                f"{false['pictures']} pictures against {false['stored hashes']} stored hashes; {false['matched']} "
+                f"within {RADIUS} bits; nearest {false['nearest']}. With none of n the rate is at most 3/n: "
+                f"{3 / false['pictures']:.1e}.",
+            ),
         ),
     )  # fmt: skip
 

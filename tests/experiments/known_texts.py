@@ -150,15 +150,23 @@ def main() -> None:
         known = filled(banks, args.data_dir)
         found = recalls(banks, known)
         false = unrelated(banks, args.data_dir, args.unrelated)
+    used = {name: record.sha256(args.data_dir / f"{name}.jsonl.gz") for name in (*SPAM, *OTHERS)}
+    write(found, false, used)
+
+
+def write(found: dict[str, Any], false: dict[str, Any], used: dict[str, str]) -> None:
+    """The result and its table."""
     rows = [
         [name, each["recall"], f"{each['low']:.3f} to {each['high']:.3f}", each["n"]]
-        for name, each in found.items()
+        for name in CHANGES
+        for each in (found[name],)
     ]
-    used = {name: record.sha256(args.data_dir / f"{name}.jsonl.gz") for name in (*SPAM, *OTHERS)}
     columns = ("how the message was varied", "found", "95 % interval", "n")
+    note = f"{false['texts']} unrelated texts: {false['matched']} matched."
     record.write(
         "known_texts", {"limit": LEAST_ALIKE, "recall": found, "false": false}, data=used,
-        packages=("numpy",), tables=(record.Table("recall", "Variants found", columns, rows),),
+        packages=("numpy",),
+        tables=(record.Table("known-texts-recall", "Variants that were found", columns, rows, note),),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from spotsafe.detectors.match.entries import Added, Bank, BankError, Entry, Matc
 from spotsafe.detectors.match.sound_index import STRETCH, Run, SoundIndex, varied_stretches
 from spotsafe.detectors.match.store import Item, Store, Version
 
-MOST_DIFFERENT = 0.25
+MOST_DIFFERENT = 0.22
 """Share of differing bits up to which two stretches are the same sound: between copies, which stay below
 0.2, and unrelated music, which docs/known-media.md says how near it comes."""
 
