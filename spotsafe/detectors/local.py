@@ -59,7 +59,14 @@ def _media(text: Detector, known: BankSet | None) -> dict[str, Detector]:
     image = ImageEngine(decoder, text=text, bank=None if known is None else known.pictures)
     audio = AudioEngine(decoder, text=text, bank=None if known is None else known.sounds)
     video = VideoEngine(decoder, image=image, audio=audio, text=text)
-    return {"image": image, "audio": audio, "video": video}
+    found: dict[str, Detector] = {"image": image, "audio": audio, "video": video}
+    if known is not None:
+        from spotsafe.detectors.beside import Beside
+        from spotsafe.detectors.match.files import KnownFileDetector, KnownFiles
+
+        files = KnownFiles(known)  # the image engine looks for known files itself
+        found |= {kind: Beside(found[kind], KnownFileDetector(files, kind)) for kind in ("audio", "video")}
+    return found
 
 
 def _installed(names: tuple[str, ...]) -> bool:
