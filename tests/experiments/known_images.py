@@ -394,9 +394,9 @@ def write(found: dict[str, Any], from_lists: dict[str, Any], false: dict[str, An
             record.Table(
                 "known-images-unrelated", "Unrelated pictures and the nearest of all stored hashes",
                 ("kind", "pictures", "nearest, bits"), kinds,
-                f"{false['pictures']} pictures against {false['stored hashes']} stored hashes; {false['matched']} "
-                f"within {RADIUS} bits; nearest {false['nearest']}. With none of n the rate is at most 3/n: "
-                f"{3 / false['pictures']:.1e}.",
+                f"{false['pictures']} pictures against {false['stored hashes']} stored hashes; "
+                f"{false['matched']} within {RADIUS} bits; nearest {false['nearest']}. "
+                f"With none of n the rate is at most 3/n: {3 / false['pictures']:.1e}.",
             ),
         ),
     )  # fmt: skip
