@@ -224,7 +224,7 @@ def report(found: Sequence[Seen], digest: str) -> None:
         "sexual.explicit on benign pictures, by the way of joining the two networks",
         ("join", *(f"at {at}" for at in THRESHOLDS)),
         [(name, *(_cell(entry) for entry in by.values())) for name, by in fusions.items()],
-        note,
+        "Share at the threshold or above, with the upper end of its 95 % interval.",
     )
     record.write(
         NAME,
