@@ -47,6 +47,9 @@ LOOKED_UP_QUALITY, LOOKED_UP_MARGIN = 20, 1.0
 MIN_PIXELS = 32
 """Shorter sides than this are not hashed: an icon has no 256 bits to tell it by."""
 
+ENOUGH = 768
+"""Pixels of the longer side from which on more of them do not change a hash."""
+
 _SIDES = (0.025, 0.05, 0.075, 0.1)
 _CENTRED = (0.017, 0.034, 0.05, 0.067, 0.084, 0.1)
 
@@ -91,6 +94,7 @@ def stored_hashes(pixels: Pixels) -> list[PictureHash]:
     small to be told by its hash.
     """
     picture = _picture(pixels)
+    pixels = np.asarray(picture)
     found = [each for crop in CROPS for each in _hashed(picture, crop)]
     whole = found[0]
     if whole.quality < MIN_QUALITY or whole.margin < MIN_MARGIN:
@@ -110,6 +114,7 @@ def looked_up_hashes(pixels: Pixels) -> list[PictureHash]:
     if min(pixels.shape[:2]) < MIN_PIXELS:
         return []
     picture = _picture(pixels)
+    pixels = np.asarray(picture)
     found = _hashed(picture, Crop("as it is"), mirrored=True)
     for box in insides(pixels):
         found += _hashed(picture, Crop("without borders"), box, mirrored=True)
@@ -117,6 +122,7 @@ def looked_up_hashes(pixels: Pixels) -> list[PictureHash]:
 
 
 def _picture(pixels: Pixels) -> Image:
+    """The picture, by whole numbers scaled down to less than twice :data:`ENOUGH` pixels."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise BankError("a picture is an array uint8[height, width, 3] of RGB")
     if min(pixels.shape[:2]) < MIN_PIXELS:
@@ -127,7 +133,9 @@ def _picture(pixels: Pixels) -> Image:
         from PIL import Image
     except ImportError:
         raise missing_extra("media", "matching known pictures") from None
-    return Image.fromarray(pixels)
+    factor = max(pixels.shape[:2]) // ENOUGH
+    picture = Image.fromarray(pixels)
+    return picture.reduce(factor) if factor > 1 and min(picture.size) >= MIN_PIXELS * factor else picture
 
 
 def _hashed(
