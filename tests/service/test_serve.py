@@ -183,7 +183,7 @@ SERVE = """
 import sys
 import spotsafe.service.serve as module
 from test_support import Slow
-module.local_engine = Slow
+module.local_engine = lambda kinds, made_of: Slow()
 from spotsafe.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
