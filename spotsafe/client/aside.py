@@ -23,7 +23,7 @@ def heard(runtime: Runtime, plan: Plan, content: Content, what: Circumstances, j
     report = None
     if jobs is not None:
         report = finished(jobs, job_id, _request(plan, content, what), runtime.background.pause)
-    known = None if report is None else outcome_of(report, plan.policy.labels)
+    known = None if report is None else outcome_of(report, plan.policy, content)
     return known or nothing_known(plan.policy)
 
 

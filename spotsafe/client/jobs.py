@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
 from typing import Protocol
@@ -17,7 +17,7 @@ from spotsafe.client.remote import parsed
 from spotsafe.client.workers import Workers
 from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Status
-from spotsafe.core.errors import DetectorError
+from spotsafe.core.errors import SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.jobs import JobReport, JobState, decode_report, encode_order
 from spotsafe.core.seams import Detector, DetectRequest
@@ -25,6 +25,7 @@ from spotsafe.core.signals import Cause, Signals, all_missing
 from spotsafe.core.wire import lengths
 from spotsafe.guard.blend import complete
 from spotsafe.guard.steps import Outcome
+from spotsafe.policy.surface import SurfacePolicy
 
 JOBS = "v1/jobs"
 
@@ -117,10 +118,13 @@ class LocalJobs:
         """Check it now."""
         if not self._begun(job_id):
             return True
-        signals = self._checked(request)
-        parts = lengths(request.content)
         version = self._detector.version
-        self._keep(job_id, JobReport(JobState.DONE, (), signals, request.labels, parts, version))
+        signals = all_missing(request.labels, Cause.ERROR, version)
+        try:
+            signals = self._checked(request)
+        finally:  # whatever comes: a job that stays running would never be tried again
+            parts = lengths(request.content)
+            self._keep(job_id, JobReport(JobState.DONE, (), signals, request.labels, parts, version))
         return True
 
     def _begun(self, job_id: str) -> bool:
@@ -137,8 +141,8 @@ class LocalJobs:
         try:
             with contained("client.jobs", self._faults):
                 found = detector.detect([request], timeout=PATIENCE)
-        except DetectorError as error:
-            self._faults.note("client.jobs", error.failure.value)
+        except SpotsafeError as error:
+            self._faults.note("client.jobs", type(error).__name__)
         if len(found) != 1:
             return all_missing(request.labels, Cause.ERROR, detector.version)
         return complete(found[0], request.labels, tuple(part.name for part in request.content))
@@ -204,11 +208,34 @@ def finished(
     return None
 
 
-def outcome_of(report: JobReport, labels: Sequence[str]) -> Outcome | None:
-    """What a job that is over says about *labels*, as an outcome of the primary detector."""
-    if not report.state.is_over or report.signals is None:
+def outcome_of(report: JobReport, policy: SurfacePolicy, content: Content | None) -> Outcome | None:
+    """What a job that is over says about the labels of *policy*, as an outcome of the primary detector.
+
+    *content* is what was set aside, None where only its receipt is at hand. A report that speaks of other
+    parts says nothing of them: without the content there is no outcome; with it every label is missing, and
+    what was found stands besides."""
+    known = report.signals
+    if not report.state.is_over or known is None:
         return None
-    return Outcome(complete(report.signals, labels, tuple(report.parts)), Status.CHECKED, rungs=("job",))
+    if content is None:
+        if not _covers(report.parts, policy):
+            return None
+    elif dict(report.parts) != lengths(content):
+        gone = all_missing(policy.labels, Cause.ERROR).missing
+        scores = [signal._replace(evidence=()) for signal in known.scores]
+        known = Signals(scores, [*known.missing, *gone], known.engine)
+    signals = complete(known, policy.labels, tuple(report.parts))
+    return Outcome(signals, Status.CHECKED, rungs=("job",))
+
+
+def _covers(parts: Iterable[str], policy: SurfacePolicy) -> bool:
+    """Whether *parts* has something of each content that the surface cannot be without: under its name, or
+    below it (``tracks[0]``, ``payload.tracks[0]``)."""
+    names = tuple(parts)
+    needed = (name for name, spec in policy.content.items() if not spec.optional)
+    return bool(names) and all(
+        any(part == name or part.startswith((f"{name}[", f"{name}.")) for part in names) for name in needed
+    )
 
 
 def is_later(content: Content) -> bool:

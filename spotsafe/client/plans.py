@@ -121,18 +121,18 @@ def course(
     if not verdict.edits or Effect.REDACT not in verdict.effects:
         return Result(verdict, outcome, content)
     edited = apply_edits(content, verdict.edits)
-    second = yield ask(plan, _altered(edited), deadline.again(), what.context, headers)
+    second = yield ask(plan, without_later(edited), deadline.again(), what.context, headers)
     if outcome.origin is Status.CHECKED and second.origin is Status.CACHED:
         # What is new was checked now; that its masked form was seen before makes nothing worse.
         second = second._replace(origin=Status.CHECKED)
     return Result(join(verdict, judge(plan.policy, second, what, redacted=True)), outcome, edited)
 
 
-def _altered(edited: Content) -> Content:
-    """What of *edited* content is worth a second look: sound and video, which no edit changes, are not sent
-    and heard again within a request."""
-    kept = [part for part in edited if part.kind not in LATER_KINDS]
-    return edited if len(kept) == len(edited) else Content(kept, edited.languages)
+def without_later(content: Content) -> Content:
+    """What of *content* is worth a second look: sound and video, which no edit changes, are not sent and
+    heard again within a request."""
+    kept = [part for part in content if part.kind not in LATER_KINDS]
+    return content if len(kept) == len(content) else Content(kept, content.languages)
 
 
 def unhurried(

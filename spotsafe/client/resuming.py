@@ -11,12 +11,13 @@ from spotsafe.client.gather import gather
 from spotsafe.client.holding import mismatch
 from spotsafe.client.holds import expiry_of, receipt_for
 from spotsafe.client.jobs import is_later, outcome_of
-from spotsafe.client.plans import concluded, judge, nothing_known, unhurried
+from spotsafe.client.plans import ask, concluded, judge, nothing_known, unhurried, without_later
 from spotsafe.client.starting import Starting
 from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Decision, Disposition, Verdict
 from spotsafe.core.errors import ConfigurationError, SurfaceBlocked, SurfaceHeld
 from spotsafe.core.receipts import HoldReason, HoldState, HoldVerdict, Receipt
+from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import drive
 from spotsafe.guard.steps import Outcome
 from spotsafe.policy.surface import SurfacePolicy
@@ -79,7 +80,7 @@ class Resuming(Starting):
         """The verdict where the hold was for a check that is over by now; None where there is none yet, or
         where what was found is for a person to decide. Rules that read context find it missing here;
         :meth:`resume` is given it."""
-        outcome = self._job(receipt, policy)
+        outcome = self._job(receipt, policy, None)
         if outcome is None:
             return None
         what = self._circumstances(policy, self._clock.monotonic(), (None, None, None))
@@ -89,14 +90,15 @@ class Resuming(Starting):
         state = HoldState.REJECTED if disposition is Disposition.BLOCK else HoldState.RELEASED
         return HoldVerdict(state, None, CHECKED_NOTE)
 
-    def _job(self, receipt: Receipt, policy: SurfacePolicy) -> Outcome | None:
-        """What the job behind *receipt* found; None where there is none, or it is not over."""
+    def _job(self, receipt: Receipt, policy: SurfacePolicy, content: Content | None) -> Outcome | None:
+        """What the job behind *receipt* found in *content* (None where it is not at hand); None where there
+        is no job, or it is not over."""
         kinds = {part.kind for part in policy.content.values()}
         if receipt.reason is not HoldReason.OUTAGE or (kinds and kinds.isdisjoint(LATER_KINDS)):
             return None
         primary = self._planned(policy).primary
         report = None if primary is None or primary.jobs is None else primary.jobs.report(receipt.decision_id)
-        return None if report is None else outcome_of(report, policy.labels)
+        return None if report is None else outcome_of(report, policy, content)
 
     def resume(
         self,
@@ -153,7 +155,7 @@ class Resuming(Starting):
     ) -> Decision | None:
         """The decision on *content*, which was set aside with *receipt*, by what its job found; None while
         the job is not over. *who*: item, actor and context. The decision gets an id of its own."""
-        outcome = self._job(receipt, policy)
+        outcome = self._job(receipt, policy, content)
         if outcome is None:
             return None
         plan = self._planned(policy)
@@ -191,7 +193,13 @@ class Resuming(Starting):
         steps = unhurried(plan, content, what, seconds, self._clock.monotonic)
         climb = self._runtime.rungs.climb
         if is_later(content):
-            result = concluded(steps, self._job(receipt, policy) or nothing_known(policy), climb)
+            # After a hold by policy its job is no longer known by this receipt; texts, which edits are for,
+            # are looked at again without the recording.
+            known = self._job(receipt, policy, content)
+            rest = without_later(content)
+            if known is None and rest.parts:
+                known = climb(ask(plan, rest, Deadline(seconds, self._clock.monotonic), what.context, None))
+            result = concluded(steps, known or nothing_known(policy), climb)
         else:
             result = drive(steps, climb)
         found = result.verdict

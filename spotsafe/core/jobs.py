@@ -170,6 +170,8 @@ def decode_report(body: object) -> JobReport | None:
     answer = body.get("answer")
     if not (state.is_over and labels and isinstance(parts, Mapping) and isinstance(answer, Mapping)):
         return JobReport(state, needs)
+    if not parts:  # then nothing could be missing, and an empty answer would read as clean
+        return JobReport(state, needs)
     sizes = {str(name): size if isinstance(size, int) else None for name, size in parts.items()}
     version = answer.get("engine")
     version = version if isinstance(version, str) and len(version) <= 200 else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from spotsafe.client.client import Client
-from spotsafe.client.jobs import MOST_REPORTS, LocalJobs, Sending
+from spotsafe.client.jobs import MOST_REPORTS, LocalJobs, RemoteJobs, Sending
 from spotsafe.client.workers import Workers
 from spotsafe.core.content import Audio, Content, Text
 from spotsafe.core.decision import Decision, Disposition
-from spotsafe.core.errors import SurfaceBlocked, SurfaceHeld
+from spotsafe.core.errors import ConfigurationError, SurfaceBlocked, SurfaceHeld
 from spotsafe.core.faults import FaultCounter
+from spotsafe.core.jobs import JobReport, JobState
 from spotsafe.core.receipts import HoldReason, HoldState, Receipt
 from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Signal, Signals, TimeRange
 from spotsafe.service.app import create_app
 from spotsafe.service.background import running
 from spotsafe.service.store import Store
@@ -104,7 +106,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, manifest: Callable[...
             return client
 
         def settle(client: Client, receipt: Receipt) -> None:
-            while client._job(receipt, client.policy(receipt.surface)) is None:
+            while client._job(receipt, client.policy(receipt.surface), None) is None:
                 pass
 
         yield Place(made, settle)
@@ -210,7 +212,7 @@ def test_a_recording_never_travels_within_a_request(tmp_path: Path, manifest: Ca
         )
         client.start()
         _, receipt = held(client, b"RECORDING", "ann@example.com talks")
-        while client._job(receipt, client.policy(receipt.surface)) is None:
+        while client._job(receipt, client.policy(receipt.surface), None) is None:
             pass
         resumed(client, receipt, b"RECORDING", "ann@example.com talks", trusted=True)
         fake.holds[receipt.decision_id] = {
@@ -304,6 +306,57 @@ def test_a_service_that_is_down_holds_and_nothing_raises(manifest: Callable[...,
     client.close(1)
 
 
+def reported(client: Client, parts: dict[str, int | None], score: float) -> JobReport:
+    labels = client.policy("episodes.publish").labels
+    scores = [Signal(label, score, name, evidence=(TimeRange(0, 1),)) for label in labels for name in parts]
+    return JobReport(JobState.DONE, (), Signals(scores), labels, parts, "e")
+
+
+@pytest.mark.parametrize(
+    "parts", [{}, {"title": 10}, {"title": 9, "episode": None}, {"title": 10, "talk": None}]
+)
+@pytest.mark.parametrize("score", [0.0, 0.95])
+def test_a_report_on_other_content_lets_nothing_through(
+    remote: tuple[Client, FakeService],
+    monkeypatch: pytest.MonkeyPatch,
+    parts: dict[str, int | None],
+    score: float,
+) -> None:
+    """Parts that were held and are not in it were not checked; what it found besides still stops them."""
+    client, _ = remote
+    _, receipt = held(client, b"a talk")
+    client.flush(10)
+    monkeypatch.setattr(RemoteJobs, "report", lambda *_: reported(client, parts, score))
+    if "episode" not in parts:
+        assert client.verdict(receipt).state is HoldState.PENDING
+    with pytest.raises(SurfaceBlocked if parts and score > 0.9 else SurfaceHeld):
+        resumed(client, receipt, b"a talk", trusted=True)
+
+
+def test_what_a_person_releases_is_still_redacted(remote: tuple[Client, FakeService]) -> None:
+    """The receipt of a hold by policy is another one than the job's: its texts are looked at again, its
+    recording is not."""
+    client, fake = remote
+    title = "ann@example.com talks"
+    _say(fake, "privacy.pii_exposure", 0.99, "ann@example.com", [(0, 15)])
+    _say(fake, "violence.threat", 0.9, "threat", [])
+    _, receipt = held(client, b"a threat", title)
+    client.flush(10)
+    with pytest.raises(SurfaceHeld) as caught:
+        resumed(client, receipt, b"a threat", title, trusted=True)
+    second = caught.value.receipt
+    assert second.reason is HoldReason.POLICY
+    fake.holds[second.decision_id] = {
+        "decision_id": second.decision_id, "surface": second.surface, "digest": second.digest,
+        "state": "released", "decided_at": 0.0, "note": None,
+    }  # fmt: skip
+    decision = resumed(client, second, b"a threat", title, trusted=True)
+    assert decision.disposition is Disposition.ALLOW
+    assert decision.content is not None
+    assert "ann@example.com" not in str([part.data for part in decision.content])
+    assert decision.content.part("episode") == Audio(b"a threat", "episode")
+
+
 REQUEST = DetectRequest(Content([Text("t", "title"), Audio(b"12345", "episode")]), ("hate.speech",))
 
 
@@ -320,6 +373,23 @@ def test_what_waits_to_be_sent_is_bounded_in_bytes() -> None:
     assert busy.drain(10)
     assert sending.start(jobs, "5", REQUEST)
     busy.close()
+
+
+class Unequipped(FakeDetector):
+    """A detector that finds out late what it lacks."""
+
+    def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+        raise ConfigurationError("models are missing")
+
+
+def test_a_job_whose_detector_cannot_start_is_over_and_tried_again() -> None:
+    """It would wait for ever if it stayed running."""
+    jobs = LocalJobs(Unequipped(), FaultCounter())
+    assert jobs.submit("1", REQUEST)
+    report = jobs.report("1")
+    assert report is not None
+    assert (report.state, report.signals is not None and report.signals.has_failures) == (JobState.DONE, True)
+    assert jobs._begun("1")
 
 
 def test_answers_of_this_process_are_bounded_in_number() -> None:

@@ -102,6 +102,14 @@ def test_what_a_finished_report_does_not_say_is_missing() -> None:
     assert {(m.label, m.cause) for m in read.signals.missing} == {(label, Cause.ERROR) for label in LABELS}
 
 
+def test_a_report_that_names_no_part_says_nothing() -> None:
+    """Nothing could be missing in it, and its silence would read as clean."""
+    silent = encode_answer([("1", Signals())], "e")
+    read = decode_report(encode_report(ID, JobState.DONE, labels=LABELS, parts={}, answer=silent))
+    assert read is not None
+    assert read.signals is None
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
