@@ -54,7 +54,10 @@ async def receive(request: Request) -> Response:
     number = int(position) if position.isascii() and position.isdigit() and len(position) < 4 else -1
     if number not in wanted.media:
         raise Problem(NOT_FOUND, "The job has no media part at this position; its needs name them.")
-    await service.spool.receive(job_id, number, wanted.parts[number].size, _chunks(request))
+    try:
+        await service.spool.receive(job_id, number, wanted.parts[number].size, _chunks(request))
+    except FileNotFoundError:  # the job ended meanwhile, by another upload, or because it took too long
+        raise Problem(NOT_FOUND, "The job no longer waits for bytes. Ask for its state.") from None
     if await to_thread.run_sync(_complete, service, wanted):
         service.jobs.wake()
     return Response(status_code=204)
@@ -98,7 +101,8 @@ def _ordered(
             _admit(service, connection, application, size)
             insert_new(connection, jobs, "job_id", [row])
     new = job is None
-    if job is not None and job.application != application:
+    if job is not None and (job.application, job.size, dict(job.parts)) != (application, size, parts):
+        # Also of the same application: it would take the answer for what it had not sent.
         raise Problem(CONFLICT, "This id is taken. Use a new one for each job.")
     if job is None or job.state is JobState.RECEIVING:
         # The first order counts: bytes that arrived belong to it.

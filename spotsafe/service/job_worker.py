@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from spotsafe.core.errors import DetectorError
+from spotsafe.core.errors import SpotsafeError
 from spotsafe.core.faults import contained
 from spotsafe.core.jobs import JobState
 from spotsafe.core.seams import Detector
@@ -79,8 +79,8 @@ class JobWorkers:
                 if job is not None:
                     await self._work(job, detector)
                     worked = True
-        except StoreUnavailable:
-            service.faults.note("service.jobs", "StoreUnavailable")
+        except SpotsafeError as error:  # the store, mostly; whatever it is must not end the worker
+            service.faults.note("service.jobs", type(error).__name__)
         return worked
 
     def _take(self) -> Job | None:
@@ -122,8 +122,8 @@ class JobWorkers:
             with contained("service.jobs", self._service.faults):
                 request = self._service.spool.request(job.job_id)
                 found = detector.detect([request], timeout=self._service.limits.job_seconds)
-        except DetectorError as error:
-            self._service.faults.note("service.jobs", error.failure.value)
+        except SpotsafeError as error:
+            self._service.faults.note("service.jobs", type(error).__name__)
         return found[0] if len(found) == 1 else None
 
     def _settle(self, job: Job, signals: Signals | None, version: str) -> None:

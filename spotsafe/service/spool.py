@@ -35,8 +35,15 @@ class Spool:
         folder = self._root / job_id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / _ORDER
-        _write(path.with_suffix(".new"), json.dumps(body).encode())
-        path.with_suffix(".new").replace(path)
+        # Two orders of one job at a time each write a file of their own, as two uploads do.
+        handle, temporary = _temporary(path)
+        try:
+            _write_all(handle, json.dumps(body).encode())
+            os.fsync(handle)
+            temporary.replace(path)
+        finally:
+            os.close(handle)
+            temporary.unlink(missing_ok=True)
 
     def holds(self, job_id: str) -> bool:
         """Whether the order of a job is here. Blocking."""
@@ -101,12 +108,3 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        _write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,13 +12,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from spotsafe.core.content import Audio, Content, Part, Text
-from spotsafe.core.errors import DetectorError, Failure
+from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.jobs import JobState, decode_report, encode_order
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Signals
 from spotsafe.service.app import sweep
 from spotsafe.service.keys import KeyRing, add_key
 from spotsafe.service.limits import Limits
+from spotsafe.service.spool import Spool
 from spotsafe.service.store import Store
 from spotsafe.testing import FakeDetector
 
@@ -94,8 +95,9 @@ def test_a_recording_is_checked_after_the_request(jobs: TestClient, listener: Li
     assert report.state is JobState.DONE
     assert report.signals.peaks == {"hate.speech": 0.9, "tone.toxic": 0.0}
     assert listener.requests == [request()]
+    while list((store.folder / "jobs").iterdir()):
+        pass  # the answer is kept first, so that no crash in between loses the job
     assert b"canary" not in b"".join(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
-    assert not list((store.folder / "jobs").iterdir())
 
 
 def test_an_order_that_is_sent_again_changes_nothing(jobs: TestClient, listener: Listener) -> None:
@@ -108,6 +110,33 @@ def test_an_order_that_is_sent_again_changes_nothing(jobs: TestClient, listener:
     assert order(jobs).json()["state"] == "done"
     assert upload(jobs).status_code == 204
     assert listener.calls == 1
+
+
+def test_an_order_of_other_content_under_a_known_id_is_refused(jobs: TestClient) -> None:
+    """Who sent it would read the answer on what it did not send; also once the first is over."""
+    others = [request(Text("a title", "title"), Audio(data, "episode")) for data in (b"", CANARY + b"!")]
+    others += [request(Text("title", "title"), Audio(CANARY, "episode")), request(Audio(CANARY, "episode"))]
+    order(jobs)
+    assert {order(jobs, wanted=other).status_code for other in others} == {409}
+    upload(jobs)
+    over(jobs)
+    assert {order(jobs, wanted=other).status_code for other in others} == {409}
+
+
+def test_bytes_for_a_job_that_ended_meanwhile_are_refused(
+    jobs: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a problem that says what to do, and not as a fault of the service."""
+    order(jobs)
+    receive = Spool.receive
+
+    async def late(spool: Spool, job_id: str, *rest: Any) -> None:
+        spool.drop(job_id)
+        await receive(spool, job_id, *rest)
+
+    monkeypatch.setattr(Spool, "receive", late)
+    refused = upload(jobs)
+    assert (refused.status_code, refused.json()["type"]) == (404, "urn:spotsafe:problem:not-found")
 
 
 def test_an_order_of_texts_alone_needs_no_bytes(jobs: TestClient) -> None:
@@ -190,11 +219,12 @@ def test_what_fails_is_tried_again_and_then_set_aside(
     assert 'spotsafe_jobs{state="set_aside"} 1' in client.get("/metrics").text
 
 
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), ConfigurationError("models are missing")])
 def test_a_fault_in_a_detector_fails_its_job_and_no_other(
-    service: Callable[..., TestClient], listener: Listener, clock: Any
+    service: Callable[..., TestClient], listener: Listener, clock: Any, fault: Exception
 ) -> None:
     """The worker goes on."""
-    listener.broken = ZeroDivisionError()
+    listener.broken = fault
     client = service(detector=listener, limits=Limits(job_poll_seconds=0.01))
     order(client)
     upload(client)
