@@ -82,8 +82,10 @@ def _file(path: Path) -> Subject:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     if kind != "text":
         return Subject(kind, path, None, data, mimetypes.guess_type(path.name)[0])
+    if len(data) > MOST_TEXT:  # a part of it would be checked, and the rest taken for checked
+        raise ConfigurationError(f"{path} has more than {MOST_TEXT} bytes; check it in pieces")
     try:
-        return _text(data[:MOST_TEXT].decode("utf-8-sig"), path)
+        return _text(data.decode("utf-8-sig"), path)
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
 

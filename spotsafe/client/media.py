@@ -65,9 +65,14 @@ def _read_file(file: BinaryIO, name: str) -> bytes:
 
 
 def _bounded(file: BinaryIO, name: str) -> bytes:
-    data = file.read(MOST + 1)
-    if not isinstance(data, bytes):
-        raise ConfigurationError(f"{name} is a file opened as text: open it with 'rb'")
+    # A raw stream may give less than was asked for; what is not read here would go unchecked.
+    pieces, size = [], 0
+    while size <= MOST and (piece := file.read(MOST + 1 - size)):
+        if not isinstance(piece, bytes):
+            raise ConfigurationError(f"{name} is a file opened as text: open it with 'rb'")
+        pieces.append(piece)
+        size += len(piece)
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if len(data) > MOST:
         raise ConfigurationError(
             f"{name} has more than {MOST // 2**20} MiB: bound uploads where they are received"

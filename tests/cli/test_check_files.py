@@ -136,3 +136,14 @@ def test_a_file_that_is_no_picture_is_not_drawn(tmp_path: Path) -> None:
     signals = Signals([Signal("violence.threat", 0.9, "image", 4, "d", "1", (PICTURE,))])
     decision = Decision("s", Verdict(), signals, Content([]), lambda: "id")
     assert evidence.show_evidence(subject, decision, Output(stdout=io.StringIO()), tmp_path) is None
+
+
+def test_a_text_that_is_too_long_is_not_checked_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end would be taken for checked."""
+    monkeypatch.setattr("spotsafe.cli.subjects.MOST_TEXT", 10)
+    path = tmp_path / "long.txt"
+    path.write_text("hello, you there")
+    with pytest.raises(ConfigurationError, match="in pieces"):
+        subjects([str(path)], io.StringIO())

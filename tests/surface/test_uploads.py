@@ -124,6 +124,21 @@ def test_a_file_is_read_from_where_it_stands(detector: FakeDetector, client: Cli
     assert file.tell() == 4
 
 
+class Slow(io.BytesIO):
+    """A raw stream: it gives what is there, which may be less than was asked for."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(3 if size is None or size < 0 else min(size, 3))
+
+
+def test_a_stream_that_gives_little_at_a_time_is_checked_whole(
+    detector: FakeDetector, client: Client
+) -> None:
+    """What follows its first bytes is no cleaner than they are."""
+    client.check("covers.upload", title="t", cover=Slow(PICTURE))
+    assert detector.requests[0].content.parts[1].data == PICTURE
+
+
 class Pipe(io.RawIOBase):
     """A stream that cannot go back."""
 
