@@ -12,13 +12,16 @@ from random import Random, SystemRandom
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
-from spotsafe.core.errors import DetectorError
+from spotsafe.core.errors import SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Signals
 
 WAITING = 256
 """Answers that may wait to be compared; beyond it traffic is not compared, which is counted."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Size of the content that may wait with them."""
 
 STEPS = 20
 """Score differences are counted in steps of one twentieth, from -1 to 1."""
@@ -108,6 +111,7 @@ class ShadowDetector:
         self._tallies: dict[str, _Tally] = {}
         self._start = start or _daemon
         self._started = False
+        self._waiting = 0
         self.compared = self.skipped = self.failed = 0
         """Requests that both answered, for which there was no room, and on which the shadow failed."""
 
@@ -138,19 +142,27 @@ class ShadowDetector:
         return answer
 
     def _offer(self, requests: Sequence[DetectRequest], answer: list[Signals]) -> None:
+        size = _size(requests)
         with self._lock:
             if not self._started:
                 self._started = True
                 self._start(self._work)
+            if self._waiting + size > MOST_BYTES:
+                self.skipped += len(requests)
+                return
+            self._waiting += size
         try:
             self._queue.put_nowait((requests, answer))
         except Full:
             with self._lock:
+                self._waiting -= size
                 self.skipped += len(requests)
 
     def _work(self) -> None:
         while (entry := self._queue.get()) is not None:
             self._compare(*entry)
+            with self._lock:
+                self._waiting -= _size(entry[0])
             self._queue.task_done()
         self._queue.task_done()
 
@@ -159,8 +171,8 @@ class ShadowDetector:
         try:
             with contained("detectors.shadow", self._faults):
                 said = self._shadow.detect(requests)
-        except DetectorError as error:
-            self._faults.note("detectors.shadow", error.failure.value)
+        except SpotsafeError as error:
+            self._faults.note("detectors.shadow", type(error).__name__)
         with self._lock:
             if len(said) != len(requests):
                 self.failed += len(requests)
@@ -205,6 +217,10 @@ class ShadowDetector:
         """End the thread once it has compared what waits."""
         if self._started:
             self._queue.put(None)
+
+
+def _size(requests: Sequence[DetectRequest]) -> int:
+    return sum(len(part.data) for request in requests for part in request.content)
 
 
 def _scores(signals: Signals) -> dict[tuple[str, str], float]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spotsafe.core.content import Content, Text
+from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Signals
 from spotsafe.detectors.shadow import STEPS, WAITING, ShadowDetector
@@ -70,12 +71,17 @@ class Broken(FakeDetector):
         raise ZeroDivisionError
 
 
+class Unequipped(FakeDetector):
+    def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+        raise ConfigurationError("models are missing")
+
+
 class Short(FakeDetector):
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         return []
 
 
-@pytest.mark.parametrize("other", [Broken(), Short()])
+@pytest.mark.parametrize("other", [Broken(), Short(), Unequipped()])
 def test_nothing_the_shadow_does_reaches_a_caller(live: FakeDetector, other: FakeDetector) -> None:
     """Faults and wrong answers are counted, and the next request is compared again."""
     both = ShadowDetector(live, other)
@@ -95,6 +101,22 @@ def test_where_there_is_no_room_the_shadow_is_left_out(live: FakeDetector, shado
     both.close()
     work[0]()
     assert both.compared == WAITING - 1
+
+
+def test_what_waits_for_the_shadow_is_bounded_in_bytes(
+    live: FakeDetector, shadow: FakeDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recordings are long; once some were compared there is room again."""
+    monkeypatch.setattr("spotsafe.detectors.shadow.MOST_BYTES", 7)
+    work: list[Callable[[], None]] = []
+    both = ShadowDetector(live, shadow, start=work.append)
+    for _ in range(3):
+        both.detect([request("bad")])
+    assert both.skipped == 1
+    both.close()
+    work[0]()
+    both.detect([request("bad")])
+    assert (both.compared, both.skipped) == (2, 1)
 
 
 def test_a_share_of_the_traffic_is_enough(live: FakeDetector, shadow: FakeDetector) -> None:
