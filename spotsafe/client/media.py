@@ -18,9 +18,9 @@ def is_media(value: object) -> bool:
 
 
 def read_media(value: Any, name: str) -> tuple[bytes, str | None]:
-    """The bytes of *value* and its media type where it states one. A file is left as it was found, so that
-    the handler reads it from where it would have. Raises ConfigurationError naming the part *name* where it
-    cannot be read, or not twice."""
+    """The bytes of *value* and its media type where it states one. A file is read whole and left as it was
+    found, so that the handler reads it from where it would have. Raises ConfigurationError naming the part
+    *name* where it cannot be read, or not twice."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), None
     if isinstance(value, os.PathLike):
@@ -55,6 +55,8 @@ def _read_file(file: BinaryIO, name: str) -> bytes:
     try:
         start = file.tell()
         try:
+            # From its beginning, wherever it stands: the handler may go back, too.
+            file.seek(0)
             return _bounded(file, name)
         finally:
             file.seek(start)

@@ -213,6 +213,11 @@ def memo_key(plan: Plan, content: Content, result: Result) -> bytes | None:
     return None
 
 
+def may_redact(policy: SurfacePolicy) -> bool:
+    """Whether some rule of *policy* covers what it finds."""
+    return any(check.then is not None and Effect.REDACT in check.then.effects for check in policy.checks)
+
+
 def nothing_known(policy: SurfacePolicy, cause: Cause = Cause.ERROR) -> Outcome:
     """The outcome where nobody looked: every label missing."""
     return Outcome(all_missing(policy.labels, cause), Status.CHECKED, failure=Failure.INTERNAL)

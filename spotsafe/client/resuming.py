@@ -11,7 +11,7 @@ from spotsafe.client.gather import gather
 from spotsafe.client.holding import mismatch
 from spotsafe.client.holds import expiry_of, receipt_for
 from spotsafe.client.jobs import is_later, outcome_of
-from spotsafe.client.plans import ask, concluded, judge, nothing_known, unhurried, without_later
+from spotsafe.client.plans import ask, concluded, judge, may_redact, nothing_known, unhurried, without_later
 from spotsafe.client.starting import Starting
 from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Decision, Disposition, Verdict
@@ -203,6 +203,11 @@ class Resuming(Starting):
         else:
             result = drive(steps, climb)
         found = result.verdict
+        written = any(part.kind == "text" for part in content)
+        if written and result.outcome.signals.has_failures and may_redact(policy):
+            # A person let it through as it will be shown, without what would be covered: while nobody can say
+            # what that is, it stays held under the same receipt.
+            raise SurfaceHeld(policy.name, receipt.decision_id, receipt)
         verdict = Verdict(
             found.disposition if found.disposition < Disposition.HOLD else Disposition.ALLOW,
             found.effects,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -34,12 +36,11 @@ _BEATS = 3
 class JobWorkers:
     """The workers of one service; used from its event loop."""
 
-    __slots__ = ("_awake", "_pool", "_service", "_tasks")
+    __slots__ = ("_awake", "_service", "_tasks")
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._awake = asyncio.Event()
-        self._pool = ThreadPoolExecutor(max(1, service.limits.job_workers), "spotsafe-jobs")
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -54,7 +55,6 @@ class JobWorkers:
         """Take no more. A job in work is given up; its lease ends by itself and another worker takes it."""
         for task in self._tasks:
             task.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _working(self) -> None:
         while True:
@@ -95,8 +95,7 @@ class JobWorkers:
         if job.attempts <= self._service.limits.job_attempts:
             beating = asyncio.create_task(self._beating(job))
             try:
-                loop = asyncio.get_running_loop()
-                signals = await loop.run_in_executor(self._pool, self._checked, job, detector)
+                signals = await _on_a_daemon(partial(self._checked, job, detector))
             finally:
                 beating.cancel()
         await to_thread.run_sync(partial(self._settle, job, signals, detector.version))
@@ -147,3 +146,25 @@ class JobWorkers:
         if mine:
             service.spool.drop(job.job_id)
             service.metrics.count("spotsafe_jobs_ended_total", result=state.value)
+
+
+async def _on_a_daemon(work: Callable[[], Signals | None]) -> Signals | None:
+    """The result of *work*, on a thread that a stopping service does not wait for: a job may take a quarter
+    of an hour, and whoever starts next takes it up again."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Signals | None] = loop.create_future()
+
+    def tell(result: Signals | None) -> None:
+        if not done.done():
+            done.set_result(result)
+
+    def run() -> None:
+        result = None
+        try:
+            result = work()
+        finally:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(tell, result)
+
+    Thread(target=run, name="spotsafe-job", daemon=True).start()
+    return await done

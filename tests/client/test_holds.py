@@ -135,6 +135,23 @@ def test_effects_apply_when_a_hold_is_released(
     assert decision.content.part("body").data == f"{SPAM} ███"
 
 
+def test_a_released_text_waits_while_nobody_can_say_what_to_cover(
+    made: Callable[..., Client], detector: FakeDetector, clock: ManualClock, tmp_path: Path
+) -> None:
+    """It goes through covered once that is known again, never uncovered."""
+    detector.say("555", {"privacy.pii_exposure": 0.99})
+    client = made(outbox=tmp_path / "out")
+    receipt = held(client, f"{SPAM} 555")
+    client._holding.store.decide(receipt.decision_id, HoldState.RELEASED, None, 0.0)
+    clock.advance(2 * 3600.0)  # what is in the cache is too old
+    detector.fail(Failure.INTERNAL)
+    with pytest.raises(SurfaceHeld) as caught:
+        client.resume(receipt, body=f"{SPAM} 555")
+    assert caught.value.receipt == receipt
+    detector.recover()
+    assert client.resume(receipt, body=f"{SPAM} 555").content.part("body").data == f"{SPAM} ███"
+
+
 @pytest.mark.parametrize(("expiry", "passes"), [("reject", False), ("release", True)])
 def test_an_expired_hold_ends_as_the_surface_says(
     expiry: str, passes: bool, made: Callable[..., Client], clock: ManualClock

@@ -115,12 +115,12 @@ def test_a_client_takes_the_same(kind: str, client: Client, detector: FakeDetect
     assert detector.requests[0].content.parts[1].data == PICTURE
 
 
-def test_a_file_is_read_from_where_it_stands(detector: FakeDetector, client: Client) -> None:
-    """And stands there again afterwards."""
+def test_a_file_is_read_whole_and_stands_where_it_stood(detector: FakeDetector, client: Client) -> None:
+    """A handler that goes back to its beginning sees nothing that was not checked."""
     file = io.BytesIO(b"head" + PICTURE)
     file.seek(4)
     client.check("covers.upload", title="t", cover=file)
-    assert detector.requests[0].content.parts[1].data == PICTURE
+    assert detector.requests[0].content.parts[1].data == b"head" + PICTURE
     assert file.tell() == 4
 
 
