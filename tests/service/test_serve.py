@@ -244,6 +244,21 @@ def test_a_stop_lets_requests_in_work_end(tmp_path: Path, ending: signal.Signals
     assert "Traceback" not in err
 
 
+def test_a_stop_does_not_wait_for_a_job(tmp_path: Path) -> None:
+    """Its detector never comes back, and the process ends all the same; the job is there for the next one."""
+    job = "018f0000-0000-7000-8000-000000000001"
+    order = {"id": job, "labels": ["hate.speech"], "parts": [{"type": "text", "text": "x"}]}
+    with process(tmp_path) as (found, url), httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/jobs", json=order).status_code == 201
+        until(lambda: (tmp_path / "entered").exists())
+        client.close()
+        found.send_signal(signal.SIGTERM)
+        _, err = found.communicate(timeout=20)
+    assert "Traceback" not in err
+    assert (tmp_path / "data" / "jobs" / job / "order.json").exists()
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Wait for *condition*, but not for ever."""
     end = time.monotonic() + 20
