@@ -251,7 +251,7 @@ def test_a_stop_does_not_wait_for_a_job(tmp_path: Path) -> None:
     with process(tmp_path) as (found, url), httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
         until(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/v1/jobs", json=order).status_code == 201
-        until(lambda: (tmp_path / "entered").exists())
+        until((tmp_path / "entered").exists)
         client.close()
         found.send_signal(signal.SIGTERM)
         _, err = found.communicate(timeout=20)
