@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
@@ -18,6 +19,7 @@ from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Clock, Detector
 from spotsafe.service import (
     adoption_routes,
+    bank_routes,
     bundle,
     detection,
     health,
@@ -56,6 +58,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("GET", "/v1/policies/bundle", bundle.policies),
     ("GET", "/v1/adoption", adoption_routes.adoption),
     ("GET", "/v1/shadow", shadow_routes.shadow),
+    ("GET", "/v1/banks", bank_routes.listing),
+    ("POST", "/v1/banks/{bank}", bank_routes.add),
+    ("DELETE", "/v1/banks/entries/{entry_id}", bank_routes.remove),
     ("GET", "/healthz", health.alive),
     ("GET", "/readyz", health.ready),
     ("GET", "/metrics", health.metrics),
@@ -75,12 +80,13 @@ def create_app(
     limits: Limits | None = None,
     policies: PolicySet | None = None,
     hosts: Sequence[str] | None = None,
+    banks: Path | None = None,
 ) -> Starlette:
     """The service as an ASGI app on *store*, which it closes when it shuts down.
 
     *detector* is one, or a callable that loads one at start-up in a thread. Without *keys* every caller
     may do everything: then bind loopback only. *policies* are served as the bundle; *hosts* are the Host
-    names answered to (None: any).
+    names answered to (None: any); *banks* is the folder of known media that ``/v1/banks`` keeps.
     """
     limits = limits or Limits()
     faults = FaultCounter()
@@ -93,6 +99,7 @@ def create_app(
         limits=limits,
         faults=faults,
         policies=policies,
+        banks=banks,
     )
     app = Starlette(
         routes=_routes(),

@@ -82,7 +82,10 @@ def service_app(
     policies = _policies(manifests, time.time())
     hosts = None if keys is not None else (*LOOPBACK_NAMES, host)
     loading = partial(local_engine, _kinds(policies), made_of)
-    return create_app(Store.open(data_dir), detector or loading, keys=keys, policies=policies, hosts=hosts)
+    banks = None if made_of is None else made_of.banks
+    return create_app(
+        Store.open(data_dir), detector or loading, keys=keys, policies=policies, hosts=hosts, banks=banks
+    )
 
 
 def _kinds(policies: PolicySet | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -25,13 +26,13 @@ class Service:
     """One running service: its parts, made by the app factory and read by the routes."""
 
     __slots__ = (
-        "budget", "clock", "engine", "faults", "jobs", "keys", "limits", "metrics", "policies", "probed",
-        "spool", "store",
+        "banks", "budget", "clock", "engine", "faults", "jobs", "keys", "limits", "metrics", "policies",
+        "probed", "spool", "store",
     )  # fmt: skip
 
     def __init__(
         self, store: Store, engine: EngineSlot, *, keys: KeyRing | None, clock: Clock, limits: Limits,
-        faults: FaultCounter, policies: PolicySet | None,
+        faults: FaultCounter, policies: PolicySet | None, banks: Path | None = None,
     ) -> None:  # fmt: skip
         self.store = store
         self.engine = engine
@@ -40,6 +41,7 @@ class Service:
         self.limits = limits
         self.faults = faults
         self.policies = policies
+        self.banks = banks
         self.metrics = Metrics()
         self.probed: float | None = None
         self.budget = BodyBudget(limits.buffered_bytes)
