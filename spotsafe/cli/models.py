@@ -157,7 +157,12 @@ def _promote(args: argparse.Namespace, out: Output) -> int:
         out.json({**document, "promoted": False})
         return 1
     before = registry.promote(
-        args.name, version, Stage(args.to), gate=found, by=_by(args), reason=args.reason
+        args.name,
+        version,
+        Stage(args.to),
+        gate={**found, "version": version},
+        by=_by(args),
+        reason=args.reason,
     )
     out.line(f"{args.name} {version} is {args.to} (before: {before or 'none'})", "good")
     out.json({**document, "promoted": True, "before": before or None})

@@ -44,6 +44,10 @@ class Objects:
 
     def lay_out(self, files: Mapping[str, str], folder: Path) -> Path:
         """Write *files* (path → SHA-256) into *folder*, each checked. Raises ConfigurationError."""
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ConfigurationError(
+                f"{folder} is not empty: what lies there would mix with the version's files"
+            )
         for name, digest in files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -171,6 +171,11 @@ class Registry:
             raise ConfigurationError(f"{name} {which} did not pass its gate; it stays where it is")
         with self._changing() as index:
             version, _ = self.version(name, which)
+            if gate.get("version", version) != version:
+                # Somebody added a candidate while the gate ran on the one before it.
+                raise ConfigurationError(
+                    f"{name} {which} is not the version that the gate was run on: run it again"
+                )
             model = index.models[name]
             before = model.stages.get(stage)
             if before == version:

@@ -87,6 +87,23 @@ def test_stages_are_opened_by_a_gate_and_left_by_a_rollback(registry: Registry, 
         registry.roll_back("text", Stage.LIVE, by="eve", reason="again")
 
 
+def test_a_gate_opens_a_stage_for_the_version_that_it_was_run_on(registry: Registry, tmp_path: Path) -> None:
+    """A candidate that was added while the gate ran does not ride on its result."""
+    one = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    registry.add("text", files(tmp_path / "n", a=b"2"), by="bob")
+    with pytest.raises(ConfigurationError, match="run it again"):
+        registry.promote("text", "candidate", Stage.LIVE, gate={**PASSED, "version": one}, by="ann")
+
+
+def test_a_version_is_not_mixed_with_what_lies_there(registry: Registry, tmp_path: Path) -> None:
+    """An engine would load both."""
+    version = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.npz").write_bytes(b"0")
+    with pytest.raises(ConfigurationError, match="is not empty"):
+        registry.lay_out("text", version, tmp_path / "out")
+
+
 def test_a_changed_index_is_refused(registry: Registry, tmp_path: Path) -> None:
     """One byte is enough; and so is a signature by somebody else."""
     registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
