@@ -29,9 +29,19 @@ from spotsafe.detectors.decode.worker import WorkerDecoder
 from tests.detectors.decode import made
 
 FAULTY = "tests.detectors.decode.faulty"
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = MediaLimits(audio=AUDIO._replace(memory=256 * MIB))
 HASTY = MediaLimits(audio=AUDIO._replace(wall=0.4))
 GOOD = made.picture("PNG")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    """The faulty program is found by its children, wherever the tests were started from; behind everything
+    else, so that the package is the installed one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(ROOT)])
+        yield
 
 
 @pytest.fixture(scope="module")
