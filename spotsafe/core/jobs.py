@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from spotsafe.core.content import PART_TYPES, PROVENANCES, Content, Part
+from spotsafe.core.content import PART_TYPES, Content, Part
 from spotsafe.core.labels import LABELS
 from spotsafe.core.reading import WireError, mapping, only, sequence, string
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Signals
-from spotsafe.core.wire import MAX_PARTS, decode_labels, decode_result, wire_text
+from spotsafe.core.wire import MAX_PARTS, decode_labels, decode_result, part_head, wire_text
 
 
 class JobState(str, Enum):
@@ -123,14 +123,7 @@ def decode_order(body: object) -> JobOrder:
 def _decode_part(value: object, at: str) -> OrderedPart:
     part = mapping(value, at)
     only(part, {"name", "type", "text", "size", "mime", "provenance"}, at)
-    kind = string(part.get("type"), f"{at}/type")
-    if kind not in PART_TYPES:
-        raise WireError(f"{at}/type", f"is not one of {', '.join(PART_TYPES)}")
-    provenance = string(part.get("provenance", "user"), f"{at}/provenance")
-    if provenance not in PROVENANCES:
-        raise WireError(f"{at}/provenance", f"is not one of {', '.join(PROVENANCES)}")
-    mime = None if part.get("mime") is None else string(part["mime"], f"{at}/mime")
-    name = string(part.get("name", ""), f"{at}/name")
+    kind, name, mime, provenance = part_head(part, at)
     if kind == "text":
         return OrderedPart(name, kind, mime, provenance, string(part.get("text"), f"{at}/text"), 0)
     size = part.get("size")

@@ -111,9 +111,8 @@ def _decode_item(value: object, at: str, labels: tuple[str, ...]) -> tuple[str, 
     return string(item.get("id"), f"{at}/id"), DetectRequest(content, labels, context)
 
 
-def _decode_part(value: object, at: str) -> Part:
-    part = mapping(value, at)
-    only(part, {"name", "type", "text", "data", "mime", "provenance"}, at)
+def part_head(part: Mapping[str, Any], at: str) -> tuple[str, str, str | None, str]:
+    """Kind, name, media type and provenance of a part. Raises :class:`WireError`."""
     kind = string(part.get("type"), f"{at}/type")
     if kind not in PART_TYPES:
         raise WireError(f"{at}/type", f"is not one of {', '.join(PART_TYPES)}")
@@ -122,6 +121,13 @@ def _decode_part(value: object, at: str) -> Part:
         raise WireError(f"{at}/provenance", f"is not one of {', '.join(PROVENANCES)}")
     mime = None if part.get("mime") is None else string(part["mime"], f"{at}/mime")
     name = string(part.get("name", ""), f"{at}/name")
+    return kind, name, mime, provenance
+
+
+def _decode_part(value: object, at: str) -> Part:
+    part = mapping(value, at)
+    only(part, {"name", "type", "text", "data", "mime", "provenance"}, at)
+    kind, name, mime, provenance = part_head(part, at)
     if kind == "text":
         data: str | bytes = string(part.get("text"), f"{at}/text")
     else:
