@@ -123,12 +123,6 @@ class Signals:
         """Whether a label is missing because something broke; such signals are never cached."""
         return any(entry.cause.is_failure for entry in self.missing)
 
-    def merged(self, other: Signals) -> Signals:
-        """Both sets of scores; what one has a score for is no longer missing."""
-        scored = {(s.label, s.part) for s in (*self.scores, *other.scores)}
-        missing = {m: None for m in (*self.missing, *other.missing) if (m.label, m.part) not in scored}
-        return Signals((*self.scores, *other.scores), missing, self.engine or other.engine)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Signals):
             return NotImplemented

@@ -23,7 +23,6 @@ from spotsafe.core.errors import (
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.ids import bucket, keyed, uuid7
 from spotsafe.core.receipts import HoldReason, Receipt
-from spotsafe.core.signals import Cause, Missing, Signal, Signals
 
 CANARY = "canary-7f3a"
 
@@ -126,16 +125,6 @@ def test_every_verdict_has_one_word(disposition: Disposition, effects: frozenset
     assert verdict.action in ACTIONS
     assert (verdict.action == "allow") == (disposition is Disposition.ALLOW and not effects)
     assert verdict.at_least_as_strict_as(Verdict())
-
-
-def test_merging_signals_fills_gaps_and_keeps_the_rest() -> None:
-    """A label that one side scored is no longer missing; a failure of both sides stays one."""
-    first = Signals([Signal("hate.speech", 0.2, "body")], [Missing("tone.toxic", "body", Cause.TIMEOUT)])
-    second = Signals([Signal("tone.toxic", 0.9, "body")], [Missing("hate.speech", "body", Cause.ERROR)])
-    merged = first.merged(second)
-    assert merged.score("tone.toxic") == 0.9
-    assert merged.missing == ()
-    assert not merged.has_failures
 
 
 def test_public_errors_tell_people_what_they_can_do() -> None:
