@@ -30,7 +30,8 @@ _WEIGHTS = np.array([pow(1_000_003, power, 1 << 64) for power in range(PIECE)], 
 def folded(text: str) -> str:
     """*text* as campaigns keep it: compatibility forms and case folded, marks and invisible characters gone,
     links as ``url``, numbers as ``0``, everything between words as one space."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    # Compatibility forms first: a mathematical capital has no lower case of its own.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = "".join(c for c in plain if unicodedata.category(c) not in {"Mn", "Cf", "Me"})
     plain = _NUMBER.sub("0", _LINK.sub(" url ", plain))
     return _REST.sub(" ", plain).strip()
