@@ -31,10 +31,10 @@ from spotsafe.detectors.audio.recogniser import WHISPER
 from spotsafe.detectors.decode.inline import InlineDecoder
 from spotsafe.detectors.image.classes import ImageClasses
 from spotsafe.detectors.image.engine import ImageEngine
-from spotsafe.detectors.image.weights import THREADS, installed
 from spotsafe.detectors.text.engine import TextEngine
 from spotsafe.detectors.video.captions import chosen
 from spotsafe.detectors.video.engine import VideoEngine
+from spotsafe.detectors.weights import THREADS, installed
 from tests.detectors.decode import made
 
 U8 = NDArray[np.uint8]

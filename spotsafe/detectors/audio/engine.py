@@ -27,7 +27,7 @@ from spotsafe.detectors.audio.transcript import phrases, scored
 from spotsafe.detectors.audio.voice import VOICE, WINDOW, VoiceActivity, stretches
 from spotsafe.detectors.decode.decoded import Sound
 from spotsafe.detectors.decode.decoder import DecodeError, Decoder
-from spotsafe.detectors.image.weights import digest
+from spotsafe.detectors.weights import digest
 
 F32 = NDArray[np.float32]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError, missing_extra
 from spotsafe.detectors.decode.decoded import RATE
-from spotsafe.detectors.image.weights import THREADS, Weights, digest, installed
+from spotsafe.detectors.weights import THREADS, Weights, digest, installed
 
 F32 = NDArray[np.float32]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spotsafe.detectors import weights
 from spotsafe.detectors.decode.decoded import RATE
-from spotsafe.detectors.image import weights
 
 F32 = NDArray[np.float32]
 

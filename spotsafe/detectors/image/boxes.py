@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.signals import Box
-from spotsafe.detectors.image import weights
+from spotsafe.detectors import weights
 from spotsafe.detectors.image.classes import EXPLICIT, NUDITY
 from spotsafe.detectors.image.text_boxes import opencv
 

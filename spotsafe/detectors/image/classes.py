@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.errors import missing_extra
-from spotsafe.detectors.image import weights
+from spotsafe.detectors import weights
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.signals import Box
-from spotsafe.detectors.image import weights
+from spotsafe.detectors import weights
 from spotsafe.detectors.image.layout import Place, blocks
 from spotsafe.detectors.image.text_boxes import AREA, TextBox, TextBoxFinder, input_size
 from spotsafe.detectors.image.text_lines import UPRIGHT, LineReader, Spelling, cropped

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spotsafe.detectors.image import weights
+from spotsafe.detectors import weights
 from spotsafe.detectors.image.text_boxes import TextBox, opencv
 
 U8 = NDArray[np.uint8]

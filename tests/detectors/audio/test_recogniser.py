@@ -20,7 +20,7 @@ from spotsafe.detectors.audio.recogniser import WHISPER, Reading, Whisper, repet
 from spotsafe.detectors.audio.voice import VoiceActivity, stretches
 from spotsafe.detectors.decode.decoded import RATE
 from spotsafe.detectors.decode.inline import InlineDecoder
-from spotsafe.detectors.image.weights import Weights
+from spotsafe.detectors.weights import Weights
 from tests.recordings import recording
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.detectors.image import weights
+from spotsafe.detectors import weights
 from spotsafe.detectors.image.boxes import NudityBoxes
 
 ALL = (weights.SAFETY_CLASSES, weights.OPEN_NSFW, weights.TEXT_BOXES, weights.TEXT_LINES)

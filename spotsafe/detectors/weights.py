@@ -67,7 +67,7 @@ def installed(weights: Weights) -> Path:
     try:
         path = Path(str(metadata.distribution(weights.distribution).locate_file(weights.path)))
     except metadata.PackageNotFoundError:
-        raise missing_extra(weights.extra, f"the image engine ({weights.distribution})") from None
+        raise missing_extra(weights.extra, f"the media engines ({weights.distribution})") from None
     if not path.is_file():
         raise ConfigurationError(
             f"{weights.distribution} {metadata.version(weights.distribution)} does not hold {weights.path}; "
@@ -85,7 +85,7 @@ def session(weights: Weights, *, threads: int = THREADS, varied: bool = False) -
     try:
         import onnxruntime
     except ImportError:
-        raise missing_extra(weights.extra, "the image engine (onnxruntime)") from None
+        raise missing_extra(weights.extra, "the media engines (onnxruntime)") from None
     data = installed(weights).read_bytes()
     if hashlib.sha256(data).hexdigest() != weights.sha256:
         raise ConfigurationError(
