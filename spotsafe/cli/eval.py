@@ -6,6 +6,7 @@ import argparse
 from importlib import import_module
 from importlib.util import find_spec
 
+from spotsafe.cli.actions import actions_of, add_action
 from spotsafe.cli.output import Output
 from spotsafe.core.errors import missing_extra
 
@@ -24,14 +25,9 @@ NEEDED = ("numpy", "scipy", "sklearn")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True, title="actions")
+    actions = actions_of(parser)
     for name, (module, about) in ACTIONS.items():
-        action = actions.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
-        # The command has --json too; where it is given before the action it must survive.
-        action.add_argument(
-            "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
-        )
-        getattr(import_module(module), f"configure_{name}")(action)
+        getattr(import_module(module), f"configure_{name}")(add_action(actions, name, about))
 
 
 def run(args: argparse.Namespace, out: Output) -> int:

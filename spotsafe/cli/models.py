@@ -9,11 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spotsafe.cli.actions import actions_of, add_action
 from spotsafe.cli.output import Output
 from spotsafe.core.clock import SystemClock
 from spotsafe.core.errors import ConfigurationError, missing_extra
 
 if TYPE_CHECKING:
+    from spotsafe.cli.actions import Actions
     from spotsafe.learning.registry.registry import Registry
 
 REGISTRY = Path("models")
@@ -23,7 +25,7 @@ ENGINES = ("text",)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command and of its actions."""
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    actions = actions_of(parser)
     init = _action(actions, "init", "make a registry, and a key that signs it")
     init.add_argument("--new-key", type=Path, required=True, metavar="FILE", help="where the key goes")
     _action(actions, "list", "the models, their versions and stages")
@@ -55,9 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         explained.add_argument("--reason", default="", help="why")
 
 
-def _action(actions: Any, name: str, about: str) -> argparse.ArgumentParser:
-    action: argparse.ArgumentParser = actions.add_parser(name, help=about, description=about.capitalize())
-    action.add_argument("--json", action="store_true", help="print one JSON document")
+def _action(actions: Actions, name: str, about: str) -> argparse.ArgumentParser:
+    action = add_action(actions, name, about)
     action.add_argument("--registry", type=Path, default=REGISTRY, metavar="DIR", help="(default: models/)")
     action.add_argument(
         "--trust", type=Path, action="append", default=[], metavar="FILE",

@@ -85,3 +85,12 @@ def test_whose_signature_counts_has_to_be_said(call: Call, tmp_path: Path) -> No
     code, error = call("list")
     assert code == 2
     assert "--trust" in error["error"]
+
+
+def test_json_counts_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the action as after it."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["models", "--json", "init", "--new-key", "key.pem"]) == 0
+    assert json.loads(capsys.readouterr().out)["key"] == "key.pem"

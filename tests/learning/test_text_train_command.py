@@ -32,7 +32,7 @@ def test_unusable_registry_is_reported_as_json(tmp_path, capsys):
 @pytest.mark.parametrize("extra", ["local", "eval"])
 def test_missing_extra_is_named(extra, tmp_path, capsys, monkeypatch):
     """Where the packages for training are absent, the install line says which extra brings them."""
-    gone = command._NEEDED[extra]
+    gone = command.RECIPES["text"].extras[extra]
     monkeypatch.setattr(command, "find_spec", lambda name: None if name in gone else object())
     assert cli.main(["train", "text", "--data", str(tmp_path)]) == cli.UNUSABLE
     assert f"pip install 'spotsafe[{extra}]'" in capsys.readouterr().err
