@@ -23,9 +23,10 @@ from PIL import Image as Pillow
 
 from spotsafe.core.content import Content, Image
 from spotsafe.core.seams import DetectRequest
+from spotsafe.detectors import weights
 from spotsafe.detectors.decode.decoded import Frame
 from spotsafe.detectors.decode.inline import InlineDecoder
-from spotsafe.detectors.image import classes, text_boxes, weights
+from spotsafe.detectors.image import classes, text_boxes
 from spotsafe.detectors.image.classes import ImageClasses
 from spotsafe.detectors.image.engine import ImageEngine, Networks
 from spotsafe.detectors.image.ocr import TextReader

@@ -20,9 +20,10 @@ from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals
+from spotsafe.detectors import weights
 from spotsafe.detectors.decode.decoded import Frame
 from spotsafe.detectors.decode.decoder import DecodeError, Decoder
-from spotsafe.detectors.image import classes, picture_text, weights
+from spotsafe.detectors.image import classes, picture_text
 from spotsafe.detectors.image.boxes import NudityBoxes, NudityFinding
 from spotsafe.detectors.image.classes import ImageClasses
 from spotsafe.detectors.image.frames import FrameReading, over_time
