@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from spotsafe.core.seams import Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signals
+from spotsafe.detectors import loading
 from spotsafe.detectors.engine import joined
+from spotsafe.detectors.fusion.senses import Perceived, perceived
 
 
 class Beside:
@@ -33,17 +35,25 @@ class Beside:
 
     def warm(self) -> None:
         """Load both."""
-        for detector in (self._first, self._second):
-            load = getattr(detector, "warm", None)
-            if callable(load):
-                load()
+        loading.warm(self._first, self._second)
+
+    def close(self) -> None:
+        """Close both."""
+        loading.close(self._first, self._second)
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals of both. Raises DetectorError where one of them does."""
-        firsts = self._first.detect(requests, timeout=timeout)
+        return [one.signals for one in self.perceive(requests, timeout=timeout)]
+
+    def perceive(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Perceived]:
+        """As :meth:`detect`, with the words that the first hands out."""
+        firsts = perceived(self._first, requests, timeout=timeout)
         seconds = self._second.detect(requests, timeout=timeout)
         version = self.version
-        return [_both(first, second, version) for first, second in zip(firsts, seconds, strict=True)]
+        return [
+            first._replace(signals=_both(first.signals, second, version))
+            for first, second in zip(firsts, seconds, strict=True)
+        ]
 
 
 def _both(first: Signals, second: Signals, version: str) -> Signals:

@@ -15,6 +15,7 @@ from spotsafe.core.content import KINDS, Content, Part
 from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
+from spotsafe.detectors import loading
 
 ID = "local"
 
@@ -66,17 +67,11 @@ class LocalEngine:
 
     def warm_for(self, kinds: Iterable[str]) -> None:
         """Load the models for parts of *kinds* now. Raises ConfigurationError."""
-        for kind in kinds:
-            load = getattr(self._engines.get(kind), "warm", None)
-            if callable(load):
-                load()
+        loading.warm(*(self._engines.get(kind) for kind in kinds))
 
     def close(self) -> None:
         """End the processes that decode media."""
-        for engine in self._engines.values():
-            close = getattr(engine, "close", None)
-            if callable(close):
-                close()
+        loading.close(*self._engines.values())
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. *timeout* in seconds is shared by the kinds, text first; kinds that it does

@@ -16,6 +16,7 @@ from spotsafe.core.errors import SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.seams import Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Signals
+from spotsafe.detectors import loading
 
 WAITING = 256
 """Answers that may wait to be compared; beyond it traffic is not compared, which is counted."""
@@ -129,10 +130,7 @@ class ShadowDetector:
 
     def warm(self) -> None:
         """Load both."""
-        for detector in (self._live, self._shadow):
-            load = getattr(detector, "warm", None)
-            if callable(load):
-                load()
+        loading.warm(self._live, self._shadow)
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """The live engine's answer."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, TimeRange
+from spotsafe.detectors import loading
 from spotsafe.detectors.audio.chunks import Chunk, packed
 from spotsafe.detectors.audio.findings import ID, Found, Listening, answer, lacking, signals, strongest
 from spotsafe.detectors.audio.recogniser import LANGUAGE, WHISPER, Recogniser, Whisper, Word, understood
@@ -27,6 +28,7 @@ from spotsafe.detectors.audio.transcript import phrases, scored
 from spotsafe.detectors.audio.voice import VOICE, WINDOW, VoiceActivity, stretches
 from spotsafe.detectors.decode.decoded import Sound
 from spotsafe.detectors.decode.decoder import DecodeError, Decoder
+from spotsafe.detectors.fusion.senses import SPOKEN, Perceived, Sensed
 from spotsafe.detectors.weights import digest
 
 F32 = NDArray[np.float32]
@@ -71,6 +73,13 @@ class KnownSounds(Protocol):
     def match_sound(self, samples: F32) -> Sequence[SoundMatch]:
         """What of the bank is heard in ``float32[n]``, 16 kHz."""
         ...
+
+
+class Heard(NamedTuple):
+    """What a recording says: scores and gaps, and the words behind them where any were understood."""
+
+    found: list[Signal | Missing]
+    sensed: tuple[Sensed, ...] = ()
 
 
 class AudioEngine:
@@ -124,53 +133,59 @@ class AudioEngine:
     def warm(self) -> None:
         """Load the networks now. Raises ConfigurationError."""
         self._loaded()
-        warm = getattr(self._text, "warm", None)
-        if callable(warm):
-            warm()
+        loading.warm(self._text)
 
     def close(self) -> None:
         """End the decoder's processes, where it has any."""
-        close = getattr(self._decoder, "close", None)
-        if callable(close):
-            close()
+        loading.close(self._decoder)
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. *timeout* in seconds bounds decoding, and is looked at each second of the
         search for speech and before each chunk of up to 28 s that is read (about a second of work): what it
         does not reach is missing with cause ``timeout``."""
+        return [one.signals for one in self.perceive(requests, timeout=timeout)]
+
+    def perceive(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Perceived]:
+        """As :meth:`detect`, with the words that were heard in each recording."""
         ends = None if timeout is None else self._clock() + timeout
         answers = []
         for request in requests:
             found: list[Signal | Missing] = []
+            words: list[Sensed] = []
             for part in request.content:
                 asked = Listening(request.labels, part.name, request.content.languages, ends)
                 if part.kind == "audio" and isinstance(part.data, bytes):
-                    found += self._part(part.data, asked)
+                    heard = self._part(part.data, asked)
+                    found += heard.found
+                    words += heard.sensed
                 else:
                     found += lacking(request.labels, part.name, [Cause.MODALITY])
-            answers.append(answer(found, self.version))
+            answers.append(Perceived(answer(found, self.version), tuple(words)))
         return answers
 
-    def hear(self, sound: Sound, asked: Listening) -> list[Signal | Missing]:
-        """A score or a cause for each label asked of *sound*; both where only some of it could be judged."""
+    def hear(self, sound: Sound, asked: Listening) -> Heard:
+        """A score or a cause for each label asked of *sound*; both where only some of it could be judged.
+        With the words that were understood."""
         reach, listed = self._spoken_labels(), self._known_labels()
         spoken = [label for label in asked.labels if label in reach]
         known = [label for label in asked.labels if label in listed]
         others = [label for label in asked.labels if label not in spoken and label not in known]
-        return [
+        heard = self._spoken(sound, asked._replace(labels=spoken))
+        found = [
             *self._known(sound, asked._replace(labels=known)),
-            *self._spoken(sound, asked._replace(labels=spoken)),
+            *heard.found,
             *lacking(others, asked.part, [Cause.UNSUPPORTED]),
         ]
+        return heard._replace(found=found)
 
-    def _part(self, data: bytes, asked: Listening) -> list[Signal | Missing]:
+    def _part(self, data: bytes, asked: Listening) -> Heard:
         left = None if asked.ends is None else asked.ends - self._clock()
         if left is not None and left <= 0:
-            return [*lacking(asked.labels, asked.part, [Cause.TIMEOUT])]
+            return Heard([*lacking(asked.labels, asked.part, [Cause.TIMEOUT])])
         try:
             sound = self._decoder.sound(data, timeout=left)
         except DecodeError as error:
-            return [*lacking(asked.labels, asked.part, [error.cause])]
+            return Heard([*lacking(asked.labels, asked.part, [error.cause])])
         return self.hear(sound, asked)
 
     def _known(self, sound: Sound, asked: Listening) -> list[Signal | Missing]:
@@ -193,20 +208,21 @@ class AudioEngine:
             *lacking(asked.labels, asked.part, cut),
         ]
 
-    def _spoken(self, sound: Sound, asked: Listening) -> list[Signal | Missing]:
+    def _spoken(self, sound: Sound, asked: Listening) -> Heard:
         if not asked.labels:
-            return []
+            return Heard([])
         stated = {tag.split("-")[0].lower() for tag in asked.languages} - UNDECIDED
         if stated and LANGUAGE not in stated:
-            return [*lacking(asked.labels, asked.part, [Cause.LANGUAGE])]
+            return Heard([*lacking(asked.labels, asked.part, [Cause.LANGUAGE])])
         words, gaps = self._words(sound, asked.ends)
         if sound.cut:
             gaps.add(Cause.SIZE)
         found: list[Found] = []
         missing: list[Missing] = []
+        said = phrases(words)
         if words:
             try:
-                judged = scored(phrases(words), asked.labels, self._text, (LANGUAGE,))
+                judged = scored(said, asked.labels, self._text, (LANGUAGE,))
             except DetectorError as error:
                 gaps.add(Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR)
             else:
@@ -215,11 +231,15 @@ class AudioEngine:
         elif not gaps:
             # All of it was heard, and nothing was said.
             found = [Found(label, 0.0, None) for label in asked.labels]
-        return [
-            *signals(found, asked, "speech", self.version),
-            *missing,
-            *lacking(asked.labels, asked.part, gaps),
-        ]
+        text = " ".join(phrase.text for phrase in said)
+        return Heard(
+            [
+                *signals(found, asked, "speech", self.version),
+                *missing,
+                *lacking(asked.labels, asked.part, gaps),
+            ],
+            (Sensed(SPOKEN, asked.part, text),) if text else (),
+        )
 
     def _words(self, sound: Sound, ends: float | None) -> tuple[list[Word], set[Cause]]:
         """The words that were understood, with their times in the recording, and what stood in the way of

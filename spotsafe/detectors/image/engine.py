@@ -20,13 +20,14 @@ from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals
-from spotsafe.detectors import weights
+from spotsafe.detectors import loading, weights
 from spotsafe.detectors.decode.decoded import Frame
 from spotsafe.detectors.decode.decoder import DecodeError, Decoder
+from spotsafe.detectors.fusion.senses import READ, Perceived, Sensed
 from spotsafe.detectors.image import classes, picture_text
 from spotsafe.detectors.image.boxes import NudityBoxes, NudityFinding
 from spotsafe.detectors.image.classes import ImageClasses
-from spotsafe.detectors.image.frames import FrameReading, over_time
+from spotsafe.detectors.image.frames import FrameReading, over_time, said
 from spotsafe.detectors.image.ocr import Page, TextReader
 
 U8 = NDArray[np.uint8]
@@ -167,31 +168,33 @@ class ImageEngine:
     def warm(self) -> None:
         """Load all networks now rather than at the first detection. Raises ConfigurationError."""
         self._loaded()
-        warm = getattr(self._text, "warm", None)
-        if callable(warm):
-            warm()
+        loading.warm(self._text)
 
     def close(self) -> None:
         """End the decoder's processes, where it has any."""
-        close = getattr(self._decoder, "close", None)
-        if callable(close):
-            close()
+        loading.close(self._decoder)
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. *timeout* in seconds: classes come first, and text that time does not allow is
         missing with cause ``timeout``, as are pictures that it does not reach."""
+        return [one.signals for one in self.perceive(requests, timeout=timeout)]
+
+    def perceive(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Perceived]:
+        """As :meth:`detect`, with the words that were read in each picture."""
         until = None if timeout is None else self._clock() + timeout
         version = self.version
         answers = []
         for request in requests:
             scores: list[Signal] = []
             missing: list[Missing] = []
+            words: list[Sensed] = []
             for part in request.content:
-                found, lacking = self._part(part, request, until)
+                found, lacking, text = self._part(part, request, until)
                 scores += found
                 missing += lacking
+                words += [Sensed(READ, part.name, text)] if text else []
             stamped = [signal._replace(version=version) for signal in scores]
-            answers.append(Signals(stamped, missing, version))
+            answers.append(Perceived(Signals(stamped, missing, version), tuple(words)))
         return answers
 
     def look(
@@ -218,13 +221,14 @@ class ImageEngine:
             if networks.nudity is not None and wanted:
                 found += _box_signals(networks.nudity.find(frame.pixels), wanted, part)
             found += self._known(frame.pixels, [label for label in labels if label in known], part)
-            missing: list[Missing] = []
+            text = FrameReading(frame.time, (), ())
             if read_text:
-                spoken, missing = self._spoken(frame.pixels, labels, part, languages, until)
-                found += spoken
-                given = {signal.label for signal in found} | {entry.label for entry in missing}
-                missing += [Missing(label, part, Cause.UNSUPPORTED) for label in labels if label not in given]
-            readings.append(FrameReading(frame.time, tuple(found), tuple(missing)))
+                text = self._written(frame, labels, part, languages, until)
+                found += text.signals
+                given = {signal.label for signal in found} | {entry.label for entry in text.missing}
+                others = [label for label in labels if label not in given]
+                text = text._replace(missing=(*text.missing, *_lacking(others, part, Cause.UNSUPPORTED)))
+            readings.append(text._replace(signals=tuple(found)))
         return readings
 
     def reader(self) -> PageReader | None:
@@ -233,17 +237,18 @@ class ImageEngine:
 
     def _part(
         self, part: Part, request: DetectRequest, until: float | None
-    ) -> tuple[list[Signal], list[Missing]]:
+    ) -> tuple[list[Signal], list[Missing], str]:
+        """Scores, what has none, and the words that were read."""
         if part.kind != "image" or not isinstance(part.data, bytes):
-            return [], [Missing(label, part.name, Cause.MODALITY) for label in request.labels]
+            return [], _lacking(request.labels, part.name, Cause.MODALITY), ""
         same = self._same_file(part, request.labels)
         left = None if until is None else until - self._clock()
         if left is not None and left <= 0:
-            return same, [Missing(label, part.name, Cause.TIMEOUT) for label in request.labels]
+            return same, _lacking(request.labels, part.name, Cause.TIMEOUT), ""
         try:
             picture = self._decoder.picture(part.data, timeout=left)
         except DecodeError as error:
-            return same, [Missing(label, part.name, error.cause) for label in request.labels]
+            return same, _lacking(request.labels, part.name, error.cause), ""
         readings = self.look(
             picture.frames, request.labels, part=part.name, languages=request.content.languages, until=until
         )
@@ -251,25 +256,27 @@ class ImageEngine:
         given = {(signal.label, signal.detector) for signal in same}
         scores = same + [signal for signal in scores if (signal.label, signal.detector) not in given]
         if picture.cut:
-            missing += [Missing(label, part.name, Cause.SIZE) for label in request.labels]
-        return scores, list(dict.fromkeys(missing))
+            missing += _lacking(request.labels, part.name, Cause.SIZE)
+        return scores, list(dict.fromkeys(missing)), said(readings)
 
-    def _spoken(
-        self, pixels: U8, labels: Sequence[str], part: str, languages: Sequence[str], until: float | None
-    ) -> tuple[list[Signal], list[Missing]]:
-        """Scores of the text in one frame."""
+    def _written(
+        self, frame: Frame, labels: Sequence[str], part: str, languages: Sequence[str], until: float | None
+    ) -> FrameReading:
+        """The text in one frame: its scores and its words."""
+        nothing = FrameReading(frame.time, (), ())
         reader, detector = self._loaded().reader, self._text
         wanted = [label for label in labels if label in self._text_reach()]
         if reader is None or detector is None or not wanted:
-            return [], []
+            return nothing
         if until is not None and until - self._clock() < READING_SECONDS:
-            return [], [Missing(label, part, Cause.TIMEOUT) for label in wanted]
-        page = reader.page(pixels, until=until)
+            return nothing._replace(missing=tuple(_lacking(wanted, part, Cause.TIMEOUT)))
+        page = reader.page(frame.pixels, until=until)
         try:
-            return picture_text.text_signals(page, detector, wanted, part=part, languages=languages)
+            found = picture_text.text_signals(page, detector, wanted, part=part, languages=languages)
         except DetectorError as error:
             cause = Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
-            return [], [Missing(label, part, cause) for label in wanted]
+            return nothing._replace(missing=tuple(_lacking(wanted, part, cause)))
+        return FrameReading(frame.time, tuple(found[0]), tuple(found[1]), picture_text.words(page))
 
     def _same_file(self, part: Part, labels: Sequence[str]) -> list[Signal]:
         """1 for the labels of entries for this very file: known also where it cannot be decoded."""
@@ -312,6 +319,10 @@ class ImageEngine:
 
 def _signal(label: str, score: float, part: str, detector: str, evidence: tuple[Box, ...] = ()) -> Signal:
     return Signal(label, round(score, DIGITS), part, LABELS[label].severity, detector, "", evidence)
+
+
+def _lacking(labels: Sequence[str], part: str, cause: Cause) -> list[Missing]:
+    return [Missing(label, part, cause) for label in labels]
 
 
 def _box_signals(found: Sequence[NudityFinding], labels: Sequence[str], part: str) -> list[Signal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from spotsafe.core.signals import Evidence, Missing, Signal, TimeRange
@@ -19,11 +19,25 @@ LAST_FRAME = 0.1
 
 
 class FrameReading(NamedTuple):
-    """What is known of one frame: its *time* in seconds, scores, and what could not be scored."""
+    """What is known of one frame: its *time* in seconds, scores, what could not be scored, and the *words*
+    that were read, by blocks."""
 
     time: float
     signals: tuple[Signal, ...]
     missing: tuple[Missing, ...]
+    words: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the words: they are content."""
+        return f"<FrameReading at {self.time:.2f} s, {len(self.signals)} scored, {len(self.missing)} missing>"
+
+
+def said(readings: Iterable[FrameReading]) -> str:
+    """The words of all frames, in order, a line for each block; what was read before is not repeated."""
+    blocks: dict[str, str] = {}
+    for block in (block for reading in readings for block in reading.words):
+        blocks.setdefault(" ".join(block.casefold().split()), block)
+    return "\n".join(blocks.values())
 
 
 def over_time(readings: Sequence[FrameReading]) -> tuple[list[Signal], list[Missing]]:

@@ -68,6 +68,11 @@ def text_signals(
     return found, list(dict.fromkeys(missing))
 
 
+def words(page: Page) -> tuple[str, ...]:
+    """The text of *page*, block by block, as it was scored."""
+    return tuple(" ".join(line.text for line in block) for block in page.blocks)
+
+
 def _nothing(label: str, part: str) -> Signal:
     return Signal(label, 0.0, part, LABELS[label].severity, ID)
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.seams import Detector
-from spotsafe.core.signals import Cause, Missing, Signal
+from spotsafe.core.signals import Cause, Missing
 from spotsafe.detectors.decode import shots
 from spotsafe.detectors.decode.decoded import Frame
 from spotsafe.detectors.image.frames import FrameReading
 from spotsafe.detectors.image.ocr import Line, Page
-from spotsafe.detectors.image.picture_text import text_signals
+from spotsafe.detectors.image.picture_text import text_signals, words
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -156,17 +156,20 @@ def read(
 ) -> list[FrameReading]:
     """Scores of the text of each frame that was read, and of those that look like it. The same lines are
     scored once, however many frames hold them."""
-    known: dict[tuple[tuple[str, ...], ...], tuple[list[Signal], list[Missing]]] = {}
-    of_frame: dict[int, tuple[list[Signal], list[Missing]]] = {}
+    known: dict[tuple[tuple[str, ...], ...], FrameReading] = {}
+    of_frame: dict[int, FrameReading] = {}
     for index in choice.read:
         if asked.until is not None and asked.clock() >= asked.until:
-            late = [Missing(label, asked.part, Cause.TIMEOUT) for label in asked.labels]
-            of_frame[index] = ([], late)
+            late = tuple(Missing(label, asked.part, Cause.TIMEOUT) for label in asked.labels)
+            of_frame[index] = FrameReading(0.0, (), late)
             continue
         page = reader.page(frames[index].pixels, until=asked.until)
         key = _said(page)
         if key not in known or not key:
-            known[key] = text_signals(page, text, asked.labels, part=asked.part, languages=asked.languages)
+            signals, missing = text_signals(
+                page, text, asked.labels, part=asked.part, languages=asked.languages
+            )
+            known[key] = FrameReading(0.0, tuple(signals), tuple(missing), words(page))
         of_frame[index] = known[key]
     return _readings(frames, choice, of_frame)
 
@@ -174,14 +177,14 @@ def read(
 def _readings(
     frames: Sequence[Frame],
     choice: Choice,
-    of_frame: Mapping[int, tuple[list[Signal], list[Missing]]],
+    of_frame: Mapping[int, FrameReading],
 ) -> list[FrameReading]:
     """One per frame; nothing is said of those that nobody read, so that no stretch reaches across them."""
-    found = []
-    for frame, same in zip(frames, choice.like, strict=True):
-        signals, missing = of_frame.get(same, ([], []))
-        found.append(FrameReading(frame.time, tuple(signals), tuple(missing)))
-    return found
+    nothing = FrameReading(0.0, (), ())
+    return [
+        of_frame.get(same, nothing)._replace(time=frame.time)
+        for frame, same in zip(frames, choice.like, strict=True)
+    ]
 
 
 def _said(page: Page) -> tuple[tuple[str, ...], ...]:
