@@ -13,7 +13,7 @@ from spotsafe.core.labels import LABELS
 from spotsafe.evaluation.datasets.columns import CellFault
 from spotsafe.evaluation.datasets.mapping import MappingModel, read_mapping
 from spotsafe.evaluation.datasets.reading import RowReader
-from spotsafe.evaluation.datasets.records import Survey, digest, format_of, records, survey
+from spotsafe.evaluation.datasets.records import Survey, digest, format_of, keys_of, records, survey
 from spotsafe.evaluation.datasets.registry import mapping_of, registered
 from spotsafe.evaluation.datasets.rows import DataSet, Row, Source
 from spotsafe.policy.wording import nearest
@@ -48,6 +48,7 @@ def open_dataset(
     """
     model, paths = _resolved(spec, mapping, folder)
     listed = [_looked_at(path, part, model) for part, path in paths]
+    _refuse_unmet_columns(model, listed)
     keyed = {file.split for file in listed if file.split is not None}
     if split is not None and model.split is None and split not in keyed:
         known = ", ".join(sorted(keyed)) or "none"
@@ -138,6 +139,33 @@ def _looked_at(path: Path, split: str | None, model: MappingModel) -> DataFile:
 def _refuse_absent_columns(model: MappingModel, path: Path, known: tuple[str, ...]) -> None:
     """A file that names its columns has all that the mapping reads: a misspelt label would otherwise look
     like one that nobody annotated."""
+    for column in _columns(model):
+        if column not in known and column.partition(".")[0] not in known:
+            hint = nearest(column, known) or f"it has: {', '.join(known[:20])}"
+            raise ConfigurationError(f"{path}: has no column {column!r}; {hint}")
+
+
+def _refuse_unmet_columns(model: MappingModel, files: list[DataFile]) -> None:
+    """Records of JSON may lack a key each, but one that no record of any file has is misspelt."""
+    named = [file for file in files if format_of(file.path, model.format) == "jsonl"]
+    if not named or len(named) < len(files):
+        return
+    left, known = set(_columns(model)), set[str]()
+    for file in named:
+        tops = {column.partition(".")[0] for column in left}
+        known |= keys_of(file.path, tops, stated=model.format)
+        left = {column for column in left if column not in known and column.partition(".")[0] not in known}
+        if not left:
+            return
+    if known:
+        column = min(left)
+        hint = nearest(column, sorted(known)) or f"there are: {', '.join(sorted(known)[:20])}"
+        where = named[0].path if len(named) == 1 else model.name
+        raise ConfigurationError(f"{where}: no record has a column {column!r}; {hint}")
+
+
+def _columns(model: MappingModel) -> list[str]:
+    """The first key of every column that the mapping reads."""
     wanted = [model.id, model.inclusion, model.stratum, *model.group]
     wanted += [rule.column for rule in model.content.values()]
     wanted += [rule.column for rule in model.spans.values()]
@@ -145,10 +173,7 @@ def _refuse_absent_columns(model: MappingModel, path: Path, known: tuple[str, ..
     single = [rule for rule in (model.language, model.split) if rule is not None]
     wanted += [rule.column for rule in (*model.slices.values(), *single)]
     wanted += [column for columns in model.context.values() for column in columns]
-    for column in filter(None, wanted):
-        if column[0] not in known and column[0].partition(".")[0] not in known:
-            hint = nearest(column[0], known) or f"it has: {', '.join(known[:20])}"
-            raise ConfigurationError(f"{path}: has no column {column[0]!r}; {hint}")
+    return list(dict.fromkeys(column[0] for column in wanted if column))
 
 
 def _rows(model: MappingModel, files: list[DataFile], split: str | None) -> Iterator[Row]:

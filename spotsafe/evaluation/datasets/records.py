@@ -10,7 +10,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +73,18 @@ def survey(path: Path, *, stated: str | None = None, delimiter: str | None = Non
             first = next(found, None)
         return Survey(None, tuple(first[1]) if first else None)
     return Survey(_count(path), None)
+
+
+def keys_of(path: Path, wanted: Iterable[str], *, stated: str | None = None) -> frozenset[str]:
+    """The keys at the top of the records, read until all of *wanted* were met, so that a file that has them
+    costs a line or two. Raises ConfigurationError as :func:`records`."""
+    left, seen = set(wanted), set[str]()
+    for _, record in records(path, stated=stated):
+        seen.update(record)
+        left.difference_update(record)
+        if not left:
+            break
+    return frozenset(seen)
 
 
 def digest(path: Path) -> str:
@@ -142,6 +154,8 @@ def _texts(handle: IO[bytes], path: Path) -> Iterator[str]:
 def _object(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}:{number}: is not UTF-8; save the file as UTF-8") from None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

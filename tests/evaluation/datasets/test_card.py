@@ -42,7 +42,7 @@ RECORDS = [
      "p": 0.5},
     {"id": "2", "text": "abcde", "lang": "de", "labels": {"toxicity": 0.4}, "split": "train",
      "places": [[0, 1]]},
-    {"id": "3", "text": "a", "lang": "en", "labels": {}, "split": "test"},
+    {"id": "3", "text": "a", "lang": "en", "labels": {}, "split": "test", "rude": None},
     {"id": "4", "text": "abcdefghi", "labels": {}, "kind": "hate", "split": "test"},
 ]  # fmt: skip
 

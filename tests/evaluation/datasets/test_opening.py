@@ -65,7 +65,7 @@ def test_a_set_can_be_read_again_and_knows_its_size(put: Put, mapped: Put) -> No
 def test_line_separators_inside_texts_are_no_line_ends(put: Put, mapped: Put) -> None:
     """U+2028, U+0085 and vertical tabs stay in the text."""
     put("d.jsonl", json.dumps({"text": "a\u2028b\u0085c\x0bd"}, ensure_ascii=False) + "\n\n")
-    (row,) = open_dataset(mapped("d.jsonl"))
+    (row,) = open_dataset(mapped("d.jsonl", labels="{}"))
     assert row.content.parts[0].data == "a\u2028b\u0085c\x0bd"
 
 
@@ -74,7 +74,8 @@ def test_line_separators_inside_texts_are_no_line_ends(put: Put, mapped: Put) ->
     [
         ("d.jsonl", f'{{"text": "a"}}\n{{"text": "{CANARY}\n', (":2:", "no JSON object")),
         ("d.jsonl", "[1]\n", (":1:", "no JSON object")),
-        ("d.jsonl", b'{"text": "\xff"}\n', (":1:", "no JSON object")),
+        ("d.jsonl", b'{"text": "\xff"}\n', (":1:", "is not UTF-8")),
+        ("d.jsonl", f'{{"text": "{CANARY}", "toxik": 1}}\n', ("d.jsonl:", "did you mean 'toxik'?")),
         ("d.jsonl", "[" * 100_000, (":1:", "no JSON object")),
         ("d.jsonl.gz", b"no gzip", ("d.jsonl.gz:", "no whole gzip")),
         ("d.csv", f"text,toxic\na,1\n{CANARY},1,2\n", (":3:", "3 cells under 2 columns")),
@@ -96,6 +97,18 @@ def test_broken_files_are_named_with_the_line(
     assert all(words in str(caught.value) for words in expected)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_key_may_be_absent_from_records_but_not_from_all(put: Put, mapped: Put) -> None:
+    """One record of one file that has the key is enough; dots lead inwards; no record at all is no fault."""
+    put("a.jsonl", [{"text": "a"}] * 3)
+    put("b.jsonl", [{"text": "b"}, {"text": "c", "marks": {"toxic": 1}}])
+    rows = list(open_dataset(mapped("[a.jsonl, b.jsonl]", labels="{tone.toxic: marks.toxic}")))
+    assert [row.labels for row in rows] == [{}] * 4 + [{"tone.toxic": 1.0}]
+    with pytest.raises(ConfigurationError, match=r"a\.jsonl: no record has a column 'marks\.toxic'"):
+        open_dataset(mapped("a.jsonl", labels="{tone.toxic: marks.toxic}"))
+    put("a.jsonl", "")
+    assert list(open_dataset(mapped("a.jsonl"))) == []
 
 
 def test_a_cut_gzip_file_is_told(put: Put, mapped: Put) -> None:
@@ -137,7 +150,7 @@ def test_files_by_split(put: Put, mapped: Put) -> None:
 def test_splits_by_column(put: Put, mapped: Put) -> None:
     """A split that no row has is an error, not an empty set."""
     put("d.jsonl", [{"text": "a", "part": "train"}, {"text": "b", "part": "test"}])
-    mapping = mapped("d.jsonl", more="split: part")
+    mapping = mapped("d.jsonl", labels="{}", more="split: part")
     assert [row.id for row in open_dataset(mapping, split="test")] == ["d:2"]
     assert open_dataset(mapping, split="test").size is None
     with pytest.raises(ConfigurationError, match="no row is of split 'tset'; splits seen: test, train"):
