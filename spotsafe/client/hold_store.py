@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from spotsafe.client.options import Options
 from spotsafe.core.content import PART_TYPES, Content, encoded
 from spotsafe.core.errors import ConfigurationError, missing_extra
-from spotsafe.core.receipts import HoldState, HoldVerdict, Receipt
+from spotsafe.core.receipts import HoldState, HoldVerdict, Keeper, OnExpiry, Receipt
 from spotsafe.core.seams import Clock
 from spotsafe.policy.surface import PolicySet
 
@@ -55,7 +55,7 @@ class Held(NamedTuple):
 class HoldStore(Protocol):
     """Where holds are kept."""
 
-    def keep(self, receipt: Receipt, on_expiry: str, content: Content | None) -> None:
+    def keep(self, receipt: Receipt, on_expiry: OnExpiry, content: Content | None) -> None:
         """Remember a hold; *content* only where the surface's policy keeps it here."""
         ...
 
@@ -80,7 +80,7 @@ class MemoryHolds:
         self._lock = Lock()
         self._held: dict[str, tuple[Receipt, HoldVerdict]] = {}
 
-    def keep(self, receipt: Receipt, on_expiry: str, content: Content | None) -> None:
+    def keep(self, receipt: Receipt, on_expiry: OnExpiry, content: Content | None) -> None:
         """Remember the hold, without content."""
         with self._lock:
             self._held.setdefault(receipt.decision_id, (receipt, HoldVerdict(HoldState.PENDING)))
@@ -145,11 +145,11 @@ class FileHolds:
             pass
         raise ConfigurationError(f"the holds file {self.path} cannot be used; check its folder and rights")
 
-    def keep(self, receipt: Receipt, on_expiry: str, content: Content | None) -> None:
+    def keep(self, receipt: Receipt, on_expiry: OnExpiry, content: Content | None) -> None:
         """Remember the hold, with its content sealed where it is given."""
         sealed = None if content is None else _cipher(self._key).encrypt(_packed(content))
         now = self._clock.now()
-        row = (*receipt[:4], now, receipt.expires, receipt.reason.value, on_expiry, "pending", sealed)
+        row = (*receipt[:4], now, receipt.expires, receipt.reason.value, on_expiry.value, "pending", sealed)
         with self._open() as db:
             db.execute("UPDATE holds SET sealed = NULL WHERE expires < ? OR state = 'rejected'", (now,))
             db.execute(
@@ -215,7 +215,7 @@ def holds_path(outbox: Path) -> Path:
 def hold_store(options: Options, policies: PolicySet, clock: Clock) -> HoldStore:
     """The store that a client with *options* uses. Raises ConfigurationError where a surface keeps held
     content in the outbox and that cannot be done."""
-    keeping = sorted(p.name for p in policies.surfaces.values() if p.hold.keep == "outbox")
+    keeping = sorted(p.name for p in policies.surfaces.values() if p.hold.keep is Keeper.OUTBOX)
     if keeping:
         if options.outbox is None or not options.lasting_key:
             raise ConfigurationError(

@@ -12,7 +12,7 @@ from spotsafe.core.content import Content
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.ids import keyed
-from spotsafe.core.receipts import HoldState, HoldVerdict, Receipt
+from spotsafe.core.receipts import HoldState, HoldVerdict, OnExpiry, Receipt
 from spotsafe.core.seams import Clock
 from spotsafe.guard.steps import Failed
 
@@ -34,7 +34,7 @@ class Holding:
         self._key = key
         self._faults = faults
 
-    def verdict(self, receipt: Receipt, on_expiry: str) -> HoldVerdict:
+    def verdict(self, receipt: Receipt, on_expiry: OnExpiry) -> HoldVerdict:
         """Where the hold of *receipt* stands. What cannot be found out now is pending: it stays held."""
         said = _PENDING
         with contained("client.holds", self._faults):
@@ -43,7 +43,7 @@ class Holding:
             return HoldVerdict(HoldState.EXPIRED, receipt.expires, f"on expiry: {on_expiry}")
         return said
 
-    def keep(self, receipt: Receipt, on_expiry: str, content: Content | None) -> None:
+    def keep(self, receipt: Receipt, on_expiry: OnExpiry, content: Content | None) -> None:
         """Remember a hold here, where the service does not, or where its content is kept here."""
         if self._exchange is None or content is not None:
             with contained("client.holds", self._faults):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Reason, Status, Verdict
 from spotsafe.core.ids import keyed
-from spotsafe.core.receipts import HoldReason, Receipt
+from spotsafe.core.receipts import HoldReason, OnExpiry, Receipt
 from spotsafe.policy.surface import SurfacePolicy
 
 
@@ -17,7 +17,7 @@ class HoldTerms(NamedTuple):
 
     expires: float
     reason: str
-    on_expiry: str
+    on_expiry: OnExpiry
 
 
 def hold_reason(decision: Decision) -> HoldReason:
@@ -34,14 +34,14 @@ def hold_terms(decision: Decision, policy: SurfacePolicy, now: float) -> dict[st
     return HoldTerms(now + policy.hold.ttl, hold_reason(decision).value, on_expiry)._asdict()
 
 
-def expiry_of(reasons: Iterable[Reason], policy: SurfacePolicy) -> str:
+def expiry_of(reasons: Iterable[Reason], policy: SurfacePolicy) -> OnExpiry:
     """``release`` where the surface asks for that and nothing but its own rules holds the content, by what
     was found in it; else ``reject``. A surface that let go what its baseline holds, or what nobody looked
     at, by waiting a moment would loosen its baseline."""
     held = [reason for reason in reasons if reason.disposition >= Disposition.HOLD]
     own = f"{policy.name}#"
     alone = held and all(reason.rule.startswith(own) and reason.trigger == "score" for reason in held)
-    return policy.hold.on_expiry if alone else "reject"
+    return policy.hold.on_expiry if alone else OnExpiry.REJECT
 
 
 def receipt_for(

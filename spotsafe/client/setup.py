@@ -9,6 +9,7 @@ from spotsafe.client.jobs import LocalJobs, RemoteJobs
 from spotsafe.client.options import Options
 from spotsafe.client.remote import ServiceDetector
 from spotsafe.client.sources import Source, local_engine, optional_engine
+from spotsafe.core.content import Destination
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.faults import FaultCounter
 from spotsafe.core.seams import Detector
@@ -33,7 +34,7 @@ class Equipment:
         """Primary and fallback for one surface."""
         if policy.broken:
             return None, None
-        if policy.privacy_send == "local" and self.primary is not self.local:
+        if policy.privacy_send is Destination.LOCAL and self.primary is not self.local:
             return self.local, None
         return self.primary, self.fallback
 
@@ -93,7 +94,7 @@ def checked_privacy(policies: PolicySet, equipment: Equipment) -> None:
     """Raise ConfigurationError where a surface keeps its content in the process but nothing there can
     check it."""
     for policy in policies.surfaces.values():
-        if policy.privacy_send == "local" and equipment.sources(policy)[0] is None:
+        if policy.privacy_send is Destination.LOCAL and equipment.sources(policy)[0] is None:
             raise ConfigurationError(
                 f"surface {policy.name!r} sends no content to the service (privacy.send: local), and there "
                 "is no local engine: pip install 'spotsafe[local]' and use Client(fallback='local')"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from hashlib import sha256
 from typing import ClassVar
 
@@ -18,6 +19,13 @@ DIRECTIONS = ("input", "output", "both", "tool")
 
 LATER_KINDS = ("audio", "video")
 """Kinds of parts that are never checked inside a request."""
+
+
+class Destination(StrEnum):
+    """Where content may go: to the detection service, or nowhere out of the process."""
+
+    SERVICE = "service"
+    LOCAL = "local"
 
 
 class Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from enum import Enum
+from enum import Enum, StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -17,6 +17,20 @@ class HoldReason(str, Enum):
 
     POLICY = "policy"
     OUTAGE = "outage"
+
+
+class Keeper(StrEnum):
+    """Who keeps held content: the product (its draft), or the client's encrypted outbox."""
+
+    PRODUCT = "product"
+    OUTBOX = "outbox"
+
+
+class OnExpiry(StrEnum):
+    """What a hold means that nobody decided in time."""
+
+    REJECT = "reject"
+    RELEASE = "release"
 
 
 class HoldState(str, Enum):

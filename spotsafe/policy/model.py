@@ -5,6 +5,7 @@ The descriptions are the manifest reference (:mod:`spotsafe.policy.reference`) a
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -12,14 +13,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
-from spotsafe.core.content import DIRECTIONS, KINDS
+from spotsafe.core.content import DIRECTIONS, KINDS, Destination
+from spotsafe.core.receipts import Keeper, OnExpiry
 from spotsafe.core.signals import Cause
 from spotsafe.policy.fields import (
     ACTION_SCHEMA,
@@ -39,6 +42,14 @@ from spotsafe.policy.surface import CONTEXT_TYPES
 
 Audience = Literal["public", "group", "private", "minors"]
 _CAUSES = tuple(cause.value for cause in Cause)
+
+
+class _Words:
+    """Marks an enum's field: manifests write the words, the model holds the members."""
+
+    def __get_pydantic_core_schema__(self, source: type[StrEnum], _: GetCoreSchemaHandler) -> CoreSchema:
+        words = core_schema.literal_schema([word.value for word in source])
+        return core_schema.no_info_after_validator_function(source, words)
 
 
 def _short(value: Any, key: str) -> Any:
@@ -156,11 +167,11 @@ class CacheModel(Strict):
 class HoldModel(Strict):
     """What becomes of held content."""
 
-    keep: Literal["product", "outbox"] | None = None
+    keep: Annotated[Keeper, _Words()] | None = None
     """Who keeps it: the product (its draft) or the client's encrypted outbox."""
     ttl: Duration = None
     """How long a hold waits for a verdict."""
-    on_expiry: Literal["reject", "release"] | None = None
+    on_expiry: Annotated[OnExpiry, _Words()] | None = None
     """What an expired hold means. `release` lets go only what the surface's own rules held on a score; what
     a baseline held is rejected."""
 
@@ -168,7 +179,7 @@ class HoldModel(Strict):
 class PrivacyModel(Strict):
     """Where content may go and how long events about it are kept."""
 
-    send: Literal["service", "local"] | None = None
+    send: Annotated[Destination, _Words()] | None = None
     """`service`: content may be sent to the detection service; `local`: it never leaves the process."""
     retain: Duration = None
     """How long decision events are kept."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from spotsafe.core.content import Destination
+from spotsafe.core.receipts import OnExpiry
 from spotsafe.policy.actions import Action, strictest
 from spotsafe.policy.surface import HoldPolicy
 
@@ -78,8 +80,13 @@ RATCHET: tuple[Direction, ...] = (
     Direction("cache.ttl", "the shorter of both", min, 600.0),
     Direction("cache.stale", "the shorter of both", min, 3600.0),
     Direction("privacy.retain", "the shorter of both", min, 15_552_000.0),
-    Direction("privacy.send", "`local` wins: content never leaves the process", _one_of("local"), "service"),
-    Direction("hold.on_expiry", "`reject` wins", _one_of("reject"), _HOLD.on_expiry),
+    Direction(
+        "privacy.send",
+        "`local` wins: content never leaves the process",
+        _one_of(Destination.LOCAL),
+        Destination.SERVICE,
+    ),
+    Direction("hold.on_expiry", "`reject` wins", _one_of(OnExpiry.REJECT), _HOLD.on_expiry),
     Direction("hold.keep", "the surface's own", own_value, _HOLD.keep),
     Direction("hold.ttl", "the surface's own", own_value, _HOLD.ttl),
     Direction("content", "parts are only added", _added_keys, {}),

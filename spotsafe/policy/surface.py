@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from spotsafe.core.content import Destination
 from spotsafe.core.decision import Mode, Status, Verdict
 from spotsafe.core.errors import ConfigurationError, Fault
+from spotsafe.core.receipts import Keeper, OnExpiry
 from spotsafe.core.signals import Cause
 from spotsafe.policy.actions import Action
 from spotsafe.policy.wording import nearest, shown
@@ -31,12 +33,11 @@ class ContextField(NamedTuple):
 
 
 class HoldPolicy(NamedTuple):
-    """Who keeps held content (``product`` | ``outbox``), for how many seconds, and what expiry means
-    (``reject`` | ``release``)."""
+    """Who keeps held content, for how many seconds, and what expiry means."""
 
-    keep: str = "product"
+    keep: Keeper = Keeper.PRODUCT
     ttl: float = 259_200.0
-    on_expiry: str = "reject"
+    on_expiry: OnExpiry = OnExpiry.REJECT
 
 
 class Waiver(NamedTuple):
@@ -155,7 +156,7 @@ class SurfacePolicy:
     deadline: float | None
     cache_ttl: float
     cache_stale: float
-    privacy_send: str
+    privacy_send: Destination
     retain: float
     hold: HoldPolicy
     service: str

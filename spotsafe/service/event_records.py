@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from spotsafe.core.receipts import HoldReason
+from spotsafe.core.receipts import HoldReason, OnExpiry
 from spotsafe.core.records import EVENT_KINDS, FEEDBACK_VERDICTS
 
 WORD = 256
@@ -193,7 +193,7 @@ _BY_KIND: dict[str, dict[str, _Reader]] = {
         "actor": _digest, "item": _digest, "content": _digest, "context": _map_of(_recorded),
         "hold": _object(
             expires=_number, reason=_one_of(tuple(r.value for r in HoldReason)),
-            on_expiry=_one_of(("reject", "release")),
+            on_expiry=_one_of(tuple(OnExpiry)),
         ),
         "trace_id": _word,
     },

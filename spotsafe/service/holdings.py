@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from spotsafe.core.receipts import HoldState
+from spotsafe.core.receipts import HoldState, OnExpiry
 from spotsafe.policy.surface import HoldPolicy
 from spotsafe.service.event_records import Event
 from spotsafe.service.tables import holds
@@ -66,7 +66,7 @@ def row_for(event: Event, application: str, now: float) -> dict[str, Any] | None
         "digest": event.record.get("content", "")[:128],
         "item": event.record.get("item", "")[:128],
         "reason": hold.get("reason", "policy"),
-        "on_expiry": hold.get("on_expiry", DEFAULT.on_expiry),
+        "on_expiry": hold.get("on_expiry", DEFAULT.on_expiry.value),
         "created_at": event.at,
         "expires": hold.get("expires", now + DEFAULT.ttl),
         "state": PENDING,
@@ -79,7 +79,7 @@ def as_of(row: Any, now: float) -> Hold:
     said ``on_expiry: release``."""
     fields = {**row, "rules": tuple(json.loads(row["rules"]))}
     if row["state"] == PENDING and row["expires"] <= now:
-        released = row["on_expiry"] == "release"
+        released = row["on_expiry"] == OnExpiry.RELEASE
         fields["state"] = RELEASED if released else EXPIRED
         fields["decided_at"] = row["expires"]
         fields["note"] = EXPIRY_NOTE if released else None
@@ -131,7 +131,7 @@ def _in_state(state: str, now: float) -> ColumnElement[bool]:
     if state == PENDING:
         return and_(holds.c.state == PENDING, holds.c.expires > now)
     if state == EXPIRED:
-        return and_(over, holds.c.on_expiry != "release")
+        return and_(over, holds.c.on_expiry != OnExpiry.RELEASE.value)
     if state == RELEASED:
-        return or_(holds.c.state == RELEASED, and_(over, holds.c.on_expiry == "release"))
+        return or_(holds.c.state == RELEASED, and_(over, holds.c.on_expiry == OnExpiry.RELEASE.value))
     return holds.c.state == state

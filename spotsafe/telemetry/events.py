@@ -17,6 +17,7 @@ from spotsafe.core.clock import SystemClock
 from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Mode, Status, Verdict
 from spotsafe.core.ids import keyed, uuid7
+from spotsafe.core.receipts import OnExpiry
 from spotsafe.core.signals import Signals
 from spotsafe.telemetry.identity import Identity, clean
 
@@ -65,12 +66,11 @@ class RecordedPolicy(Protocol):
 
 
 class Hold(NamedTuple):
-    """A hold that the service is to keep: *expires* in Unix seconds, *reason* ``policy`` or ``outage``,
-    *on_expiry* ``reject`` or ``release``."""
+    """A hold that the service is to keep: *expires* in Unix seconds, *reason* ``policy`` or ``outage``."""
 
     expires: float
     reason: str
-    on_expiry: str
+    on_expiry: OnExpiry
 
 
 def failed_open(verdict: Verdict, signals: Signals, kill_switch: str | None = None) -> bool:
