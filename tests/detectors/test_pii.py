@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from spotsafe.detectors.text import pii_checks, pii_patterns, pii_phones, pii_places
 from spotsafe.detectors.text.pii import KINDS, find_pii
+from spotsafe.detectors.text.pii_reading import reading
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----"
@@ -154,6 +155,42 @@ def test_offsets_count_code_points_of_the_original() -> None:
     text = "👨‍👩‍👧 ٣ ｶﾞ mail: a.b@host.org"
     (finding,) = find_pii(text)
     assert text[finding.start : finding.end] == "a.b@host.org"
+
+
+WRITTEN_OTHERWISE = {
+    "invisible": ("j\u200bohn.d\u200coe@host.org", "email"),
+    "soft hyphen": ("john.doe@ho\u00adst.org", "email"),
+    "between groups": ("4111\u200b1111\u20601111\u200b1111", "card"),
+    "full width": ("\uff4a\uff4f\uff48\uff4e\uff20host.org", "email"),
+    "mathematical": ("\U0001d7d2\U0001d7cf\U0001d7cf\U0001d7cf 1111 1111 1111", "card"),
+    "thin blanks": ("DE89\u200a3704\u20090044\u202f0532\u00a00130 00", "iban"),
+    "struck through": ("j\u0336o\u0336h\u0336n\u0336@\u0336host.org", "email"),
+    "decomposed": ("Mu\u0308nchner Stra\u00dfe 12, 50667 Ko\u0308ln", "address"),
+    "Arabic digits": ("\u0664\u0661\u0661\u0661 1111 1111 \u0661\u0661\u0661\u0661", "card"),
+}
+
+
+@pytest.mark.parametrize("before", ["", "\U0001f469\u200d\U0001f467 e\u0301 ", "\u0647\u0630\u0627 \u202a"])
+@pytest.mark.parametrize("name", WRITTEN_OTHERWISE)
+def test_data_in_other_signs_is_covered_whole(name: str, before: str) -> None:
+    """Invisible signs, marks and look-alike letters hide nothing, and what a redaction would cover is all of
+    it, also behind emoji, marks and text that runs from right to left."""
+    value, kind = WRITTEN_OTHERWISE[name]
+    text = f"{before}{value}\u202c \u06dd."
+    found = [one for one in find_pii(text, ("de",)) if one.score >= 0.5]
+    assert [(one.kind, text[one.start : one.end]) for one in found] == [(kind, value)]
+
+
+@given(st.text("ab1@. \u200b\u0308\u00ad\u0336\uff41\U0001f469\u0661\ufe0f", max_size=40))
+def test_a_reading_finds_its_way_back(text: str) -> None:
+    """Each of its characters stands for a range of the original; together, with what is invisible, they are
+    all of it, in order."""
+    read = reading(text)
+    ranges = [read.span(at, at + 1) for at in range(len(read.text))]
+    assert all(start < end for start, end in ranges)
+    assert all(one[1] <= other[0] for one, other in pairwise(ranges))
+    covered = {at for start, end in ranges for at in range(start, end)}
+    assert all(text[at] in "\u200b\u0308\u00ad\u0336\ufe0f" for at in set(range(len(text))) - covered)
 
 
 def test_overlaps_are_resolved_for_the_surer_finding() -> None:

@@ -22,7 +22,10 @@ MOST = 3
 _LESS = 1.0
 """How far below the loudest window or sentence another may stay and still carry the score, in logits."""
 
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]*")
+_ENDS = ".!?\\n\u061f\u06d4\u0964\u3002\uff01\uff1f\uff61"
+"""Of sentences, in any script."""
+
+_SENTENCE = re.compile(f"[^{_ENDS}]+[{_ENDS}]*")
 
 
 def places(reading: Reading, models: TextModels) -> tuple[Span, ...]:

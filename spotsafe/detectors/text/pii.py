@@ -16,6 +16,7 @@ from spotsafe.detectors.text import pii_checks as checks
 from spotsafe.detectors.text import pii_patterns as patterns
 from spotsafe.detectors.text import pii_places as places
 from spotsafe.detectors.text.pii_phones import phones
+from spotsafe.detectors.text.pii_reading import reading
 
 NEAR = 40
 """Code points before a number in which words speak for it (and half as many after it)."""
@@ -37,13 +38,6 @@ KINDS = (
     "ssn", "wallet",
 )  # fmt: skip
 
-# Other scripts' digits, blanks and dashes, one for one, so that offsets stay.
-_ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10)
-_ASCII = {zero + value: str(value) for zero in _ZEROS for value in range(10)}
-_ASCII |= dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), " ")
-_ASCII |= dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
-_ASCII |= {0xFF20: "@", 0xFF0E: ".", 0xFF0B: "+"}
-
 
 def find_pii(text: str, languages: tuple[str, ...] = ()) -> list[PiiFinding]:
     """Personal data in *text*, by start, without overlaps (of two the checksum-valid, then the longer stays).
@@ -51,8 +45,8 @@ def find_pii(text: str, languages: tuple[str, ...] = ()) -> list[PiiFinding]:
     *languages*: codes whose countries' national phone numbers are to be recognised; English if empty.
     Linear in the text; never raises on any string.
     """
-    if not text.isascii():
-        text = text.translate(_ASCII)
+    read = reading(text)
+    text = read.text
     if patterns.ANY.search(text) is None:
         return []
     found: list[PiiFinding] = []
@@ -62,7 +56,10 @@ def find_pii(text: str, languages: tuple[str, ...] = ()) -> list[PiiFinding]:
                 found += finder(text)
     if patterns.NUMBER.search(text) is not None:
         found += [PiiFinding("phone", *place) for place in phones(text, languages)]
-    return _resolved(found)
+    kept = _resolved(found)
+    if read.places is None:
+        return kept
+    return [PiiFinding(one.kind, *read.span(one.start, one.end), one.score) for one in kept]
 
 
 def _resolved(found: Iterable[PiiFinding]) -> list[PiiFinding]:
