@@ -23,6 +23,7 @@ from spotsafe.core.signals import Cause, Missing, Signal, Signals, TimeRange
 from spotsafe.detectors import loading
 from spotsafe.detectors.audio.chunks import Chunk, packed
 from spotsafe.detectors.audio.findings import ID, Found, Listening, answer, lacking, signals, strongest
+from spotsafe.detectors.audio.music import music
 from spotsafe.detectors.audio.recogniser import LANGUAGE, WHISPER, Recogniser, Whisper, Word, understood
 from spotsafe.detectors.audio.transcript import phrases, scored
 from spotsafe.detectors.audio.voice import VOICE, WINDOW, VoiceActivity, stretches
@@ -238,7 +239,7 @@ class AudioEngine:
                 *missing,
                 *lacking(asked.labels, asked.part, gaps),
             ],
-            (Sensed(SPOKEN, asked.part, text),) if text else (),
+            (Sensed(SPOKEN, asked.part, text, round(music(sound.samples), 4)),) if text else (),
         )
 
     def _words(self, sound: Sound, ends: float | None) -> tuple[list[Word], set[Cause]]:
