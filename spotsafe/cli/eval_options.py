@@ -13,7 +13,9 @@ from spotsafe.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from spotsafe.evaluation.datasets.opening import MappedSet
+    from spotsafe.evaluation.datasets.rows import DataSet
     from spotsafe.evaluation.reports.document import Options
+    from spotsafe.evaluation.runs.run import ScoredRun
 
 EVERY = 0.2
 """Seconds between two progress lines."""
@@ -42,6 +44,15 @@ def dataset_of(args: argparse.Namespace) -> MappedSet:
     from spotsafe.evaluation.datasets.opening import open_dataset
 
     return open_dataset(args.data, mapping=args.mapping, split=args.split, folder=args.folder)
+
+
+def require_same_data(run: ScoredRun, dataset: DataSet) -> None:
+    """Raises ConfigurationError where *dataset* is not what *run* was scored on: its rows would be other
+    rows' content."""
+    if dataset.digest != run.meta.digest:
+        raise ConfigurationError(
+            f"{dataset.name} is not what {run.folder} was scored on (its digest differs): name the same data"
+        )
 
 
 def add_thresholds(parser: argparse.ArgumentParser) -> None:

@@ -10,21 +10,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotsafe.cli.eval_options import add_data, dataset_of, progress_of
+from spotsafe.cli.eval_options import add_data, dataset_of, progress_of, require_same_data
+from spotsafe.cli.eval_policy_tables import show_changes, show_figures
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import add_waivers, policies_of
 from spotsafe.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from spotsafe.evaluation.datasets.rows import DataSet
-    from spotsafe.evaluation.metrics.estimate import Estimate
     from spotsafe.evaluation.policies.changes import SurfaceDifference
-    from spotsafe.evaluation.policies.measured import SurfaceFigures
     from spotsafe.evaluation.runs.run import ScoredRun
     from spotsafe.policy.surface import PolicySet
-
-LONGEST = 120
-"""Characters of an example's content that are printed."""
 
 
 def add_scored(parser: argparse.ArgumentParser) -> None:
@@ -99,13 +95,15 @@ def policy(args: argparse.Namespace, out: Output) -> int:
     run, dataset = scored(args, _labels(before, after, args.surface), out)
     if args.with_content and dataset is None:
         raise ConfigurationError("--with-content needs --data: runs keep no content, it is read again")
+    if args.with_content and dataset is not None:
+        require_same_data(run, dataset)
     given = Circumstances(_context(args.context), now)
     data = policy_data(run)
     if after is None:
         from spotsafe.evaluation.policies.measured import evaluate_policies
 
         found = evaluate_policies(before, data, surfaces=args.surface, groupings=args.by, circumstances=given)
-        _show_figures(found, out)
+        show_figures(found, out)
         out.json({"run": str(run.folder), "surfaces": [figures.to_json() for figures in found]})
         return 0
     from spotsafe.evaluation.policies.changes import difference
@@ -114,7 +112,7 @@ def policy(args: argparse.Namespace, out: Output) -> int:
         before, after, data, surfaces=args.surface, examples=args.examples, circumstances=given
     )
     shown = _contents(differences, dataset) if args.with_content and dataset is not None else {}
-    _show_changes(differences, shown, out)
+    show_changes(differences, shown, out)
     out.json({"run": str(run.folder), "surfaces": [_plain(one, shown) for one in differences]})
     return 1 if any(one.looser.value for one in differences) else 0
 
@@ -139,86 +137,6 @@ def _context(text: str) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise ConfigurationError('--context must be a JSON object, e.g. {"author_age_days": 3}')
     return found
-
-
-SHOWN = ("allow", "limit", "hold", "block", "review", "redact")
-
-
-def _show_figures(found: Sequence[SurfaceFigures], out: Output) -> None:
-    for figures in found:
-        out.table(
-            f"{figures.surface}: {figures.rows} rows",
-            ("", "share of rows"),
-            [(word, _share(figures.shares[word])) for word in SHOWN if figures.shares[word].value]
-            + [("not checked in full", _share(figures.unsure))],
-        )
-        out.table(
-            f"{figures.surface}: where the truth is known",
-            ("", "share"),
-            [(name.replace("_", " "), _share(value)) for name, value in figures.errors._asdict().items()],
-        )
-        out.table(
-            f"{figures.surface}: rules",
-            ("rule", "at", "then", "fires", "right when it fires"),
-            [(r.rule, r.at, ", ".join(r.then), _share(r.fires), _share(r.precision)) for r in figures.rules],
-        )
-        out.table(
-            f"{figures.surface}: by slice",
-            ("slice", "value", "rows", "block", "hold", "false stops", "missed"),
-            [
-                (s.grouping, s.value, s.rows, _share(s.shares["block"]), _share(s.shares["hold"]),
-                 _share(s.errors.false_stops), _share(s.errors.missed))
-                for s in figures.slices
-            ],
-        )  # fmt: skip
-        if figures.unscored:
-            listed = ", ".join(figures.unscored)
-            out.line(f"nobody scored {listed}: rules on them count as not there", "warn")
-
-
-def _share(estimate: Estimate) -> str:
-    """A share with its interval; why there is none stands in the JSON."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return "n/a"
-    return f"{estimate.value:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
-
-
-def _show_changes(
-    found: Sequence[SurfaceDifference], shown: Mapping[int, list[dict[str, str]]], out: Output
-) -> None:
-    for one in found:
-        out.table(
-            f"{one.surface}: what changes, {one.rows} rows",
-            ("from", "to", "direction", "rows", "share", "violating", "clean"),
-            [
-                (c.before, c.after, c.direction, c.rows, _share(c.share), c.violating, c.clean)
-                for c in one.changes
-            ],
-        )
-        out.table(
-            f"{one.surface}: examples",
-            ("row", "from", "to", "rules before", "rules after", *(("content",) if shown else ())),
-            [
-                (e.id, c.before, c.after, ", ".join(e.rules_before) or None, ", ".join(e.rules_after) or None,
-                 *((_text(shown.get(e.row, [])),) if shown else ()))
-                for c in one.changes
-                for e in c.examples
-            ],
-        )  # fmt: skip
-        people = f"{_share(one.people_before)} → {_share(one.people_after)}"
-        style = "warn" if one.looser.value else "good"
-        if one.changes:
-            out.line(
-                f"{one.surface}: {_share(one.stricter)} stricter, {_share(one.looser)} looser, "
-                f"{_share(one.other)} otherwise; for people: {people}", style,
-            )  # fmt: skip
-        else:
-            out.line(f"{one.surface}: no row fares differently", style)
-
-
-def _text(parts: Sequence[Mapping[str, str]]) -> str:
-    whole = " / ".join(part["text"] for part in parts)
-    return whole if len(whole) <= LONGEST else whole[: LONGEST - 1] + "…"
 
 
 def _contents(found: Sequence[SurfaceDifference], dataset: DataSet) -> dict[int, list[dict[str, str]]]:

@@ -12,6 +12,7 @@ from spotsafe.cli.eval_options import (
     add_thresholds,
     dataset_of,
     report_options,
+    require_same_data,
     thresholds_of,
 )
 from spotsafe.cli.output import Output
@@ -80,10 +81,7 @@ def _fill(found: dict[str, Any], run: ScoredRun, dataset: DataSet) -> None:
     """Put the content of the worst errors in. ConfigurationError where the data are not those of the run."""
     from spotsafe.evaluation.reports.worst import contents, with_contents
 
-    if dataset.digest != run.meta.digest:
-        raise ConfigurationError(
-            f"{dataset.name} is not what {run.folder} was scored on (its digest differs): name the same data"
-        )
+    require_same_data(run, dataset)
     shown = contents(dataset, [error["row"] for entry in found["labels"] for error in entry["worst"]])
     for entry in found["labels"]:
         entry["worst"] = with_contents(entry["worst"], shown)

@@ -93,7 +93,9 @@ def _show(told: dict[str, Any], out: Output, *, wrote: bool) -> None:
         out.line(str(told["why"]), "bad")
         return
     out.line(f"threshold {told['threshold']:g} keeps it with {told['confidence']:.0%} confidence", "good")
-    if told["edit"] is not None:
+    if told["edit"] is not None and told["edit"]["before"] == told["edit"]["after"]:
+        out.line("that is the present threshold: nothing to edit")
+    elif told["edit"] is not None:
         out.line(("written: " if wrote else "") + told["edit"]["words"])
     if told["unmeasured"]:
         out.line(f"not measured by these data: {', '.join(told['unmeasured'])}", "warn")

@@ -309,7 +309,23 @@ def test_two_policies_are_told_apart_with_examples(place: Path, capsys: pytest.C
     assert main(["eval", "policy", "a.yaml", "b.yaml", "--data", "comments.jsonl"]) == 1
     assert "nice thing" not in capsys.readouterr().out
     assert main(["eval", "policy", "a.yaml", "b.yaml", "--data", "comments.jsonl", "--with-content"]) == 1
-    assert "nice thing 4" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "nice thing 4" in shown
+    assert "no longer a.b#toxic" in shown
+
+
+def test_changes_do_not_borrow_content_from_other_data(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Content comes from the very data that the run was scored on, or not at all."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    (place / "b.yaml").write_text(MANIFEST.replace("0.5", "0.7"), "utf-8")
+    called(f"{RUN} --out run", capsys)
+    text = (place / "comments.jsonl").read_text("utf-8")
+    (place / "comments.jsonl").write_text(text.replace("nice thing", "another"), "utf-8")
+    code, found = called("policy a.yaml b.yaml --run run --data comments.jsonl --with-content", capsys)
+    assert code == 2
+    assert "digest differs" in found["error"]
 
 
 POLICY_UNUSABLE = [
@@ -347,6 +363,8 @@ def test_a_threshold_is_tuned_to_a_promise(place: Path, capsys: pytest.CaptureFi
     code, found = called(f"{words} --precision 0.999", capsys)
     assert (code, found["threshold"]) == (1, None)
     assert "label more" in found["why"]
+    assert main(["eval", *words.split(), "--precision", "0.85"]) == 0
+    assert "nothing to edit" in capsys.readouterr().out
     assert main(["eval", *words.split(), "--precision", "0.999"]) == 1
     assert "label more" in capsys.readouterr().out
 

@@ -76,11 +76,19 @@ class Counts(NamedTuple):
 
 
 class RuleRows(NamedTuple):
-    """One rule's rows: *scores* (its labels' maximum, NaN: none), and which are known *bad* and *clean*."""
+    """One rule's rows: *scores* (its labels' maximum, NaN: none), which are known *bad* and *clean*, and
+    which are *settled*: annotated for all its labels (None: the bad and the clean ones). Precision counts over
+    these alone: a row that one label shows to be bad may have had no chance to be clean."""
 
     scores: F64
     bad: Bools
     clean: Bools
+    settled: Bools | None = None
+
+    @property
+    def known(self) -> Bools:
+        """The rows over which a precision is counted."""
+        return self.bad | self.clean if self.settled is None else self.settled
 
 
 def levels(rows: RuleRows) -> NDArray[np.intp]:
@@ -94,8 +102,8 @@ def counts(rows: RuleRows, kind: str, labels: SampledLabels | None = None) -> Co
     rates are Hájek estimates."""
     level = levels(rows)
     base = {"precision": None, "recall": rows.bad, "fpr": rows.clean}.get(kind, level >= 0)
-    hit = {"precision": rows.bad, "recall": rows.bad, "fpr": rows.clean}.get(kind, level >= 0)
-    known = (rows.bad | rows.clean) if kind == "precision" else base
+    hit = {"precision": rows.bad & rows.known, "recall": rows.bad, "fpr": rows.clean}.get(kind, level >= 0)
+    known = rows.known if kind == "precision" else base
     if labels is not None:
         return _weighted(level, hit, known, labels, moving=base is None)
     hits, flagged = _reached(level, hit), _reached(level, known)

@@ -88,6 +88,17 @@ class PolicyData:
             clean &= ~unknown
         return bad, clean & ~bad if told else np.zeros(self.size, np.bool_)
 
+    def settled(self, labels: Sequence[str]) -> Bools:
+        """Rows in which each of *labels* that the data annotate anywhere is annotated: those whose truth is
+        known whatever it is. Precision counts over them: a row that one label shows to violate, while the
+        others are unknown, has no clean counterpart, and such rows alone would make any rule look right."""
+        found, told = np.ones(self.size, np.bool_), False
+        for label in labels:
+            if label in self.truth and not (unknown := np.isnan(np.asarray(self.truth[label]))).all():
+                found &= ~unknown
+                told = True
+        return found if told else np.zeros(self.size, np.bool_)
+
     def share(self, held: Bools, of: Bools | None = None, *, what: str = "rows") -> Estimate:
         """The share of the rows *of* (None: all) that are in *held* too: with a Wilson interval, or where
         rows were chosen by score as a Hájek estimate, refused where that is."""

@@ -34,9 +34,9 @@ class LabelFigures(NamedTuple):
 
 class Errors(NamedTuple):
     """Whom a policy wrongs: of the clean rows, the share blocked and the share stopped (held or blocked); of
-    the blocked, and of the stopped, rows whose truth is known, the share that violates. *missed*: of the
+    the blocked, and of the stopped, rows annotated throughout, the share that violates. *missed*: of the
     violating rows, the share published as they are. Truth is over the labels that the surface's rules read
-    (:meth:`~spotsafe.evaluation.policies.data.PolicyData.violating`)."""
+    (:meth:`~spotsafe.evaluation.policies.data.PolicyData.violating` and ``settled``)."""
 
     false_blocks: Estimate
     false_stops: Estimate
@@ -46,8 +46,8 @@ class Errors(NamedTuple):
 
 
 class RuleFigures(NamedTuple):
-    """One rule: the share of rows in which it fires on a score, and of those whose truth is known for its
-    labels, the share for which one of them is right."""
+    """One rule: the share of rows in which it fires on a score, and of those annotated for all its labels,
+    the share for which one of them is right."""
 
     rule: str
     at: float
@@ -136,7 +136,7 @@ def figures(found: Outcomes, groupings: Sequence[str] = ()) -> SurfaceFigures:
     """The figures of one surface's outcomes."""
     data, carried, policy = found.data, found.carried, found.policy
     acts = {word: found.where(word) for word in WORDS}
-    truth = data.violating(policy.labels)
+    truth = (*data.violating(policy.labels), data.settled(policy.labels))
     rows = int(carried.sum())
     return SurfaceFigures(
         policy.name,
@@ -153,15 +153,19 @@ def figures(found: Outcomes, groupings: Sequence[str] = ()) -> SurfaceFigures:
     )
 
 
-def _errors(found: Outcomes, acts: Mapping[str, Bools], truth: tuple[Bools, Bools], among: Bools) -> Errors:
-    bad, clean = (column & among for column in truth)
+Truth = tuple[Bools, Bools, Bools]
+"""Rows known to violate, known to be clean, and annotated throughout."""
+
+
+def _errors(found: Outcomes, acts: Mapping[str, Bools], truth: Truth, among: Bools) -> Errors:
+    bad, clean, settled = (column & among for column in truth)
     block, stop = acts["block"], acts["block"] | acts["hold"]
     share = found.data.share
     return Errors(
-        share(block, clean, what="clean rows"),
-        share(stop, clean, what="clean rows"),
-        share(bad, block & (bad | clean), what="blocked rows whose truth is known"),
-        share(bad, stop & (bad | clean), what="stopped rows whose truth is known"),
+        share(block, clean, what="rows known to be clean throughout"),
+        share(stop, clean, what="rows known to be clean throughout"),
+        share(bad, block & settled, what="blocked rows annotated for all labels"),
+        share(bad, stop & settled, what="stopped rows annotated for all labels"),
         share(found.untouched, bad, what="violating rows"),
     )
 
@@ -169,13 +173,13 @@ def _errors(found: Outcomes, acts: Mapping[str, Bools], truth: tuple[Bools, Bool
 def _rules(found: Outcomes) -> Iterable[RuleFigures]:
     for rule in found.policy.rules:
         fired = found.fired(rule.name)
-        bad, clean = found.data.violating(rule.labels)
+        bad, settled = found.data.violating(rule.labels)[0], found.data.settled(rule.labels)
         yield RuleFigures(
             rule.name,
             rule.at,
             rule.then.words,
             found.data.share(fired, found.carried),
-            found.data.share(bad, fired & (bad | clean), what="rows that fire it and whose truth is known"),
+            found.data.share(bad, fired & settled, what="rows that fire it and are annotated for its labels"),
         )
 
 
@@ -192,7 +196,7 @@ def _labels(found: Outcomes, acts: Mapping[str, Bools]) -> Iterable[LabelFigures
 
 
 def _slices(
-    found: Outcomes, acts: Mapping[str, Bools], truth: tuple[Bools, Bools], groupings: Sequence[str]
+    found: Outcomes, acts: Mapping[str, Bools], truth: Truth, groupings: Sequence[str]
 ) -> Iterable[SliceFigures]:
     for name in groupings:
         grouping = found.data.groupings[name]

@@ -136,7 +136,7 @@ def tune(
         at,
         _why(found, targets) if at is None else None,
         int((~np.isnan(rows.scores)).sum()),
-        int(((rows.bad | rows.clean) & ~np.isnan(rows.scores)).sum()),
+        int((rows.known & ~np.isnan(rows.scores)).sum()),
         _at(found, data, rows, chosen.at),
         {} if at is None else _at(found, data, rows, at),
         _people(policy, data, circumstances),
@@ -164,7 +164,8 @@ def _rows(rule: Rule, data: PolicyData) -> RuleRows:
     highest = scored[0].copy()
     for column in scored[1:]:
         np.fmax(highest, column, out=highest)
-    return RuleRows(highest.astype(np.float64), *data.violating(rule.labels))
+    truth = data.violating(rule.labels)
+    return RuleRows(highest.astype(np.float64), *truth, data.settled(rule.labels))
 
 
 def _labels(data: PolicyData) -> SampledLabels | None:
@@ -202,7 +203,7 @@ def _at(found: dict[str, Counts], data: PolicyData, rows: RuleRows, at: float) -
     """The rates at any threshold, one of the grid or not."""
     with np.errstate(invalid="ignore"):
         flagged: Bools = rows.scores.astype(np.float32) >= np.float32(at)
-    scored, known = ~np.isnan(rows.scores), rows.bad | rows.clean
+    scored, known = ~np.isnan(rows.scores), rows.known
     bases = {
         "precision": (rows.bad, flagged & known),
         "recall": (flagged, rows.bad & scored),

@@ -129,6 +129,22 @@ def test_shares_and_errors_by_hand() -> None:
     assert one.to_json()["shares"]["block"]["value"] == 0.2
 
 
+def test_precision_is_refused_where_no_row_is_annotated_for_all_labels() -> None:
+    """Two sets put together, each annotated for one label: rows known to violate are known, but none could
+    have been known to be clean, so there is no precision; what is missed still counts."""
+    truth = {
+        "integrity.spam": np.array([1, 0, np.nan, np.nan], np.float32),
+        "tone.toxic": np.array([np.nan, np.nan, 1, 0], np.float32),
+    }
+    data = table([{"integrity.spam": 0.9}] * 2 + [{}] * 2, truth=truth)
+    one = evaluate_policies(policies(), data)[0]
+    assert one.errors.block_precision.value is None
+    assert "annotated for all labels" in one.errors.block_precision.refused
+    assert one.errors.missed.value == 0.5
+    rule = next(entry for entry in one.rules if entry.rule == "comments.create#spam-block")
+    assert rule.precision.value == 0.5
+
+
 def test_what_the_surface_does_not_carry_is_left_out_and_counted() -> None:
     """A sound file is no row of a surface of text and pictures."""
     kinds = Grouping(np.array([0, 1, 1, 0]), ("text", "audio"))

@@ -190,13 +190,31 @@ def test_rows_chosen_by_score_are_tuned_by_their_weights() -> None:
     whole = drawn(rng, 30_000)
     chance = np.where(whole.scores >= 0.3, 0.5, 0.05)
     picked = rng.random(30_000) < chance
-    rows = RuleRows(*(column[picked] for column in whole))
+    rows = RuleRows(*(column[picked] for column in whole[:3]))
     sampling = Sampling(chance[picked], (whole.scores >= 0.3)[picked].astype(np.int32))
     weighted = tune(policy(), "spam-look", data(rows, sampling=sampling), [Target("recall", 0.85)])
     plain = tune(policy(), "spam-look", data(rows), [Target("recall", 0.85)])
     recall = counts(whole, "recall").share[list(GRID).index(weighted.threshold)]
     assert recall >= 0.85
     assert plain.threshold > weighted.threshold
+
+
+def test_precision_counts_only_rows_that_could_have_been_clean() -> None:
+    """A rule over two labels; half of the rows are annotated for one of them alone. The rows that this one
+    shows to violate had no chance to count as clean: with them any rule looks right, without them it is the
+    precision of the rows annotated for both."""
+    rng = np.random.default_rng(3)
+    bad = rng.random((2, 4000)) < 0.2
+    score = np.where(bad.any(axis=0), rng.beta(3, 2, 4000), rng.beta(2, 3, 4000)).astype(np.float32)
+    truth = bad.astype(np.float32)
+    truth[1, 2000:] = np.nan
+    labels = ("hate.speech", "hate.threatening")
+    both = PolicyData(dict.fromkeys(labels, score), truth=dict(zip(labels, truth, strict=True)))
+    text = MANIFEST.replace("label: integrity.spam\n", "label: [hate.speech, hate.threatening]\n")
+    now = tune(policy(text.replace("at: 0.9\n", "at: 0.5\n")), "spam-block", both, [Target("load", 0.9)]).now
+    flagged = (score >= 0.5) & (np.arange(4000) < 2000)
+    assert now["precision"].value == pytest.approx(bad.any(axis=0)[flagged].mean())
+    assert now["precision"].n == flagged.sum()
 
 
 def test_results_are_plain_data() -> None:
