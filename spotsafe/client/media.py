@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import iscoroutinefunction
 from typing import Any, BinaryIO
 
 from spotsafe.core.errors import ConfigurationError
@@ -31,14 +32,14 @@ def read_media(value: Any, name: str) -> tuple[bytes, str | None]:
             f"{name} is a {type(value).__name__}: pass bytes, a pathlib.Path, or a file opened with 'rb'"
         )
     said = getattr(value, "content_type", None) or getattr(value, "mimetype", None)
-    return _read_file(file, name), said if isinstance(said, str) and len(said) <= 100 else None
+    return _read_file(file, name), said if isinstance(said, str) and 0 < len(said) <= 100 else None
 
 
 def _file(value: object) -> BinaryIO | None:
     """The binary file that *value* is or has. An upload's own ``read`` may have to be awaited; its file's
     never has."""
     for candidate in (getattr(value, "file", None), getattr(value, "stream", None), value):
-        if callable(getattr(candidate, "read", None)) and callable(getattr(candidate, "seek", None)):
+        if all(callable(getattr(candidate, method, None)) for method in ("read", "seek", "tell")):
             return candidate  # type: ignore[return-value]  # checked by what it can do
     return None
 
@@ -52,6 +53,11 @@ def _read_path(path: os.PathLike[str], name: str) -> bytes:
 
 
 def _read_file(file: BinaryIO, name: str) -> bytes:
+    if any(iscoroutinefunction(getattr(file, method)) for method in ("read", "seek", "tell")):
+        raise ConfigurationError(
+            f"{name} is a file that has to be awaited, which a check cannot do: read it first, and pass its "
+            "bytes"
+        )
     try:
         start = file.tell()
         try:

@@ -68,7 +68,7 @@ class Leaf:
                 parts.lacks(name, index)
             return
         if not self.accepts(value):
-            wanted = "str" if self.kind == "text" else "bytes, a path, a binary file, an upload"
+            wanted = "str" if self.kind == "text" else "bytes, a pathlib.Path, a binary file, an upload"
             raise ConfigurationError(
                 f"{name or 'the returned value'} is declared as {self.kind} but is a {type(value).__name__}: "
                 f"pass {wanted} (or spotsafe.{self.part_type.__name__}), or declare another kind"

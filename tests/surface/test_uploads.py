@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
@@ -68,7 +69,31 @@ SOURCES: dict[str, Callable[[bytes, Path], Any]] = {
         io.BytesIO(data), headers=Headers({"content-type": "image/png"})
     ),
     "Werkzeug upload": lambda data, _: FileStorage(io.BytesIO(data), content_type="image/png"),
+    "Django upload": lambda data, _: DjangoUpload(data),
+    "spooled file in memory": lambda data, _: spooled(data, 1000),
+    "spooled file on disk": lambda data, _: spooled(data),
+    "spooled upload": lambda data, _: UploadFile(spooled(data)),
 }
+
+
+def spooled(data: bytes, memory: int = 4) -> Any:
+    """*data* as a form parser leaves it, on disk beyond *memory* bytes."""
+    file = SpooledTemporaryFile(max_size=memory)  # noqa: SIM115 - it is the handler's
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+class DjangoUpload:
+    """As Django's ``UploadedFile``: a file with another inside, whose methods it lends; it has chunks, and a
+    size that it states itself."""
+
+    content_type = "image/png"
+
+    def __init__(self, data: bytes) -> None:
+        self.file = io.BytesIO(data)
+        self.size = len(data)
+        self.read, self.seek, self.tell = self.file.read, self.file.seek, self.file.tell
 
 
 def everything(source: Any) -> bytes:
@@ -115,6 +140,12 @@ def test_a_client_takes_the_same(kind: str, client: Client, detector: FakeDetect
     assert detector.requests[0].content.parts[1].data == PICTURE
 
 
+def test_a_form_field_that_states_no_media_type_has_none(detector: FakeDetector, client: Client) -> None:
+    """An empty one is no media type."""
+    client.check("covers.upload", title="t", cover=FileStorage(io.BytesIO(PICTURE)))
+    assert detector.requests[0].content.parts[1].mime is None
+
+
 def test_a_file_is_read_whole_and_stands_where_it_stood(detector: FakeDetector, client: Client) -> None:
     """A handler that goes back to its beginning sees nothing that was not checked."""
     file = io.BytesIO(b"head" + PICTURE)
@@ -149,10 +180,30 @@ class Pipe(io.RawIOBase):
         return 0
 
 
-def closed() -> BinaryIO:
-    file = io.BytesIO()
+def closed(file: Any = None) -> Any:
+    file = file or io.BytesIO()
     file.close()
     return file
+
+
+class Awaited:
+    """As aiofiles and anyio give them."""
+
+    async def read(self, size: int = -1) -> bytes:
+        return PICTURE
+
+    async def seek(self, place: int) -> int:
+        return place
+
+    async def tell(self) -> int:
+        return 0
+
+
+class Halting(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(5, "Input/output error", "canary-7f3a")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +211,10 @@ def closed() -> BinaryIO:
     [
         (Pipe(), "cannot be read twice"),
         (closed(), "cannot be read twice"),
+        (closed(spooled(PICTURE)), "cannot be read twice"),
+        (UploadFile(closed()), "cannot be read twice"),
+        (Halting(PICTURE), "cannot be read"),
+        (Awaited(), "has to be awaited"),
         (io.StringIO("canary-7f3a"), "opened as text"),
         (Path("/no/such/file"), "cannot be read (No such file or directory)"),
         ("cover.png", "image"),
