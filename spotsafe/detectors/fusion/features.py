@@ -19,23 +19,24 @@ FEATURES: tuple[str, ...] = (
     "highest",
     "second",
     "together",
-    "gain",
+    "agreed",
     "typed",
     "read",
     "spoken",
-    "seen",
     "cosine",
     "echo",
     "quoted",
     "music",
+    "sung",
     "senses",
     "length",
 )
 """Columns of every feature vector. Logits: the *highest* score over the senses, the *second* highest, the
-score of all words *together*, what these *gain* over the highest, and each sense's own (:data:`NOTHING`
-where a sense has none). *cosine*: the most alike pair of the senses' embeddings. *echo*: share of the typed
-words that were also read or spoken. *quoted*: 1 where the typed words stand in quotation marks or between
-notes. *music* as heard. *senses*: how many have words. *length*: log of 1 + all words."""
+score of all words *together*, the lower one of these and the highest (*agreed*), and each sense's own
+(:data:`NOTHING` where a sense has none). *cosine*: the most alike pair of the senses' embeddings. *echo*:
+share of the typed words that were also read or spoken. *quoted*: 1 where the typed words stand in quotation
+marks or between notes. *music* as heard. *sung*: echo times music. *senses*: how many have words. *length*:
+log of 1 + all words."""
 
 EMBEDDED: frozenset[str] = frozenset({"cosine"})
 """The features that need embeddings."""
@@ -65,11 +66,13 @@ def features(
     engine's score of the words of all senses joined; *embeddings*: sense → unit vector [512] of its words;
     *words*: sense → its words; *music* in [0, 1].
     """
+    echo = _echo(words)
     common = {
         "cosine": _cosine(list(embeddings.values())),
-        "echo": _echo(words),
+        "echo": echo,
         "quoted": float(bool(_QUOTED.match(words.get("typed", "")))),
         "music": music,
+        "sung": echo * music,
         "senses": float(len(words)),
         "length": log1p(sum(len(_WORD.findall(text)) for text in words.values())),
     }
@@ -92,8 +95,8 @@ def _vector(
         "highest": highest,
         "second": second,
         "together": logit(together),
-        "gain": logit(together) - highest,
-        **{sense: own.get(sense, NOTHING) for sense in ("typed", "read", "spoken", "seen")},
+        "agreed": min(logit(together), highest),
+        **{sense: own.get(sense, NOTHING) for sense in ("typed", "read", "spoken")},
     }
     return np.array([values[name] for name in FEATURES], np.float32)
 
