@@ -1,7 +1,7 @@
 """The local engine as one Detector: each part goes to the engine of its kind, and the answers are joined.
 
-A label's score is its maximum over parts, as everywhere; nothing is fused here. A kind without an engine is
-missing with cause ``modality``.
+A label's score is its maximum over parts, as everywhere, but for what a fusion model makes of it where
+several senses meet. A kind without an engine is missing with cause ``modality``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from spotsafe.core.content import KINDS, Content, Part
 from spotsafe.core.errors import DetectorError, Failure
 from spotsafe.core.seams import Calibration, Capabilities, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors import loading
+from spotsafe.detectors.fusion.senses import Perceived, Sensed, perceived, typed
 
 ID = "local"
 
@@ -27,21 +28,34 @@ class _Share(NamedTuple):
     request: DetectRequest
 
 
+class Fusing(Protocol):
+    """Joins what was perceived; see :class:`~spotsafe.detectors.fusion.engine.Fusion`."""
+
+    @property
+    def version(self) -> str: ...
+
+    def joined(
+        self, requests: Sequence[DetectRequest], found: Sequence[Perceived], *, timeout: float | None = None
+    ) -> list[Signals]: ...
+
+
 class LocalEngine:
-    """*text* and, per kind of media, the engine that reads it (a missing kind has none). *monotonic* is the
-    clock for deadlines, in seconds."""
+    """*text* and, per kind of media, the engine that reads it (a missing kind has none). *fusion* looks at
+    what the senses of a request say together. *monotonic* is the clock for deadlines, in seconds."""
 
     def __init__(
         self,
         text: Detector,
         media: Mapping[str, Detector] | None = None,
         *,
+        fusion: Fusing | None = None,
         name: str = ID,
         monotonic: Callable[[], float] = monotonic,
     ) -> None:
         chosen = {"text": text, **(media or {})}
         # Cheap kinds first: a deadline then costs the expensive ones.
         self._engines = {kind: chosen[kind] for kind in KINDS if kind in chosen}
+        self._fusion = fusion
         self._id = name
         self._now = monotonic
 
@@ -51,8 +65,10 @@ class LocalEngine:
 
     @property
     def version(self) -> str:
-        """The text engine's version, and a digest over those of the others."""
+        """The text engine's version, and a digest over those of the others, the fusion's included."""
         text, *others = (engine.version for engine in self._engines.values())
+        if self._fusion is not None:
+            others.append(self._fusion.version)
         if not others:
             return text
         return f"{text}+{sha256(chr(0).join(others).encode()).hexdigest()[:8]}"
@@ -67,7 +83,8 @@ class LocalEngine:
 
     def warm_for(self, kinds: Iterable[str]) -> None:
         """Load the models for parts of *kinds* now. Raises ConfigurationError."""
-        loading.warm(*(self._engines.get(kind) for kind in kinds))
+        wanted = [self._engines[kind] for kind in kinds if kind in self._engines]
+        loading.warm(*wanted, self._fusion if any(kind != "text" for kind in kinds) else None)
 
     def close(self) -> None:
         """End the processes that decode media."""
@@ -76,31 +93,45 @@ class LocalEngine:
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals per request. *timeout* in seconds is shared by the kinds, text first; kinds that it does
         not reach are missing with cause ``timeout``, those whose engine fails with ``error``."""
+        return [one.signals for one in self.perceive(requests, timeout=timeout)]
+
+    def perceive(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Perceived]:
+        """As :meth:`detect`, with the words of every part."""
         ends = None if timeout is None else self._now() + timeout
         scores: list[list[Signal]] = [[] for _ in requests]
         missing: list[list[Missing]] = [[] for _ in requests]
+        words: list[tuple[Sensed, ...]] = [typed(request) for request in requests]
         for kind, engine in self._engines.items():
             shares = _shares(requests, kind)
-            for share, signals in zip(shares, self._answers(engine, shares, ends), strict=True):
-                scores[share.place] += signals.scores
-                missing[share.place] += signals.missing
+            for share, found in zip(shares, self._answers(engine, shares, ends), strict=True):
+                scores[share.place] += found.signals.scores
+                missing[share.place] += found.signals.missing
+                words[share.place] += found.sensed
         for index, request in enumerate(requests):
             missing[index] += _without_engine(request, self._engines)
         version = self.version
-        return [Signals(found, lacking, version) for found, lacking in zip(scores, missing, strict=True)]
+        answers = [
+            Perceived(Signals(scored, lacking, version), sensed)
+            for scored, lacking, sensed in zip(scores, missing, words, strict=True)
+        ]
+        if self._fusion is None:
+            return answers
+        left = None if ends is None else ends - self._now()
+        fused = self._fusion.joined(requests, answers, timeout=left)
+        return [one._replace(signals=signals) for one, signals in zip(answers, fused, strict=True)]
 
-    def _answers(self, engine: Detector, shares: Sequence[_Share], ends: float | None) -> list[Signals]:
+    def _answers(self, engine: Detector, shares: Sequence[_Share], ends: float | None) -> list[Perceived]:
         if not shares:
             return []
         left = None if ends is None else ends - self._now()
         if left is not None and left <= 0:
-            return [_lost(share.request, Cause.TIMEOUT) for share in shares]
+            return [Perceived(_lost(share.request, Cause.TIMEOUT)) for share in shares]
         try:
-            return engine.detect([share.request for share in shares], timeout=left)
+            return perceived(engine, [share.request for share in shares], timeout=left)
         except DetectorError as error:
             # What the other kinds found still counts: only this kind is lost.
             cause = Cause.TIMEOUT if error.failure is Failure.TIMEOUT else Cause.ERROR
-            return [_lost(share.request, cause) for share in shares]
+            return [Perceived(_lost(share.request, cause)) for share in shares]
 
 
 def joined(reach: Mapping[str, Capabilities | None]) -> Capabilities:

@@ -43,7 +43,7 @@ class Perceived(NamedTuple):
 
 
 @runtime_checkable
-class Sensing(Detector, Protocol):
+class Sensing(Protocol):
     """A detector that hands out the words that it read or heard."""
 
     def perceive(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Perceived]:
