@@ -42,7 +42,9 @@ def said(readings: Iterable[FrameReading]) -> str:
 
 def over_time(readings: Sequence[FrameReading]) -> tuple[list[Signal], list[Missing]]:
     """One entry per label, detector and stretch of time: the highest score in it, with the stretch and the
-    boxes of its best frame as evidence. A single frame's entries are given as they are."""
+    boxes of its best frame as evidence. Boxes are those of the frame at the start of the range before them:
+    that frame's own, where it is not the first of the stretch. A single frame's entries are given as they
+    are."""
     if len(readings) == 1:
         return list(readings[0].signals), list(readings[0].missing)
     ends = _ends(readings)
@@ -67,22 +69,41 @@ def _stretches(
     if peak.score < NOTABLE:
         return [peak]
     least = max(NOTABLE, peak.score / 2)
-    found: list[tuple[Signal, int, int]] = []
+    found: list[_Stretch] = []
     for index, signal in enumerate(track):
         if signal is None or signal.score < least:
             continue
-        if found and found[-1][2] == index - 1:
-            best, first, _ = found[-1]
-            found[-1] = (signal if signal.score > best.score else best, first, index)
+        if found and found[-1].last == index - 1:
+            stretch = found[-1]._replace(last=index)
+            better = signal.score > stretch.signal.score
+            found[-1] = stretch._replace(signal=signal, best=index) if better else stretch
         else:
-            found.append((signal, index, index))
-    found = sorted(found, key=lambda entry: -entry[0].score)[:MOST_STRETCHES]
-    return [_timed(best, readings[first].time, ends[last]) for best, first, last in found]
+            found.append(_Stretch(signal, index, index, index))
+    found = sorted(found, key=lambda stretch: -stretch.signal.score)[:MOST_STRETCHES]
+    starts = [reading.time for reading in readings]
+    return [_timed(stretch, starts, ends) for stretch in found]
 
 
-def _timed(signal: Signal, start: float, end: float) -> Signal:
-    evidence: tuple[Evidence, ...] = (TimeRange(round(start, 3), round(end, 3)), *signal.evidence)
-    return signal._replace(evidence=evidence)
+class _Stretch(NamedTuple):
+    """Frames from *first* to *last*, and of them the *best* with its *signal*."""
+
+    signal: Signal
+    first: int
+    last: int
+    best: int
+
+
+def _timed(stretch: _Stretch, starts: Sequence[float], ends: Sequence[float]) -> Signal:
+    boxes = stretch.signal.evidence
+    ranges = [_range(starts[stretch.first], ends[stretch.last])]
+    if boxes and stretch.first < stretch.best:
+        ranges.append(_range(starts[stretch.best], ends[stretch.best]))
+    evidence: tuple[Evidence, ...] = (*ranges, *boxes)
+    return stretch.signal._replace(evidence=evidence)
+
+
+def _range(start: float, end: float) -> TimeRange:
+    return TimeRange(round(start, 3), round(end, 3))
 
 
 def _ends(readings: Sequence[FrameReading]) -> list[float]:

@@ -24,7 +24,16 @@ def test_a_still_is_given_as_it_is() -> None:
 def test_a_stretch_of_frames_is_one_entry_with_its_highest_score() -> None:
     """Neighbouring frames that score high are one stretch, from its first frame to the one after its last."""
     scores, _ = over_time([reading(0.0, 0.0), reading(1.0, 0.6), reading(2.0, 0.9), reading(4.0, 0.1)])
-    assert [(s.score, s.evidence) for s in scores] == [(0.9, (TimeRange(1.0, 4.0), BOX))]
+    assert [(s.score, s.evidence[0]) for s in scores] == [(0.9, TimeRange(1.0, 4.0))]
+
+
+def test_boxes_follow_the_range_whose_first_frame_they_were_found_in() -> None:
+    """Who draws them draws them on the right frame, also where the best one is not the first of its
+    stretch."""
+    later, _ = over_time([reading(0.0, 0.0), reading(1.0, 0.6), reading(2.0, 0.9), reading(4.0, 0.1)])
+    assert later[0].evidence == (TimeRange(1.0, 4.0), TimeRange(2.0, 4.0), BOX)
+    first, _ = over_time([reading(0.0, 0.0), reading(1.0, 0.9), reading(2.0, 0.6), reading(4.0, 0.1)])
+    assert first[0].evidence == (TimeRange(1.0, 4.0), BOX)
 
 
 def test_stretches_apart_are_entries_apart() -> None:
