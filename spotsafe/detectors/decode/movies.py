@@ -25,9 +25,10 @@ from spotsafe.detectors.decode.container import (
     own_length,
     start,
 )
-from spotsafe.detectors.decode.decoded import Movie, Sound
+from spotsafe.detectors.decode.decoded import Frame, Movie, Sound
 from spotsafe.detectors.decode.decoder import DecodeError, check_size
 from spotsafe.detectors.decode.limits import Limits, Reason
+from spotsafe.detectors.decode.pictures import decode_picture
 from spotsafe.detectors.decode.sounds import read_sound
 
 if TYPE_CHECKING:
@@ -42,21 +43,61 @@ UNSEEN = 10.0
 """Seconds between two frames that were looked at, beyond which the film counts as cut. The common encoders
 put a key frame at least every 250 frames."""
 
+BLACK = (36, 64)
+"""Rows and columns of the picture that stands for none."""
+
 _PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 """Layouts whose planes hold one byte for each sample."""
 
 
 def decode_movie(data: bytes, limits: Limits) -> Movie:
-    """The film in *data*, or :class:`DecodeError`."""
+    """The film in *data*, or :class:`DecodeError`. A cover picture comes before the film's own frames; a file
+    with sound alone is a black picture."""
     with opened(data, limits) as container:
-        streams = [stream for stream in container.streams.video if not _is_cover(stream)]
-        if not streams or not decodable(streams[0]):
-            raise DecodeError(Reason.UNREADABLE, limits)
-        film = _Film(container, streams[0], len(data), limits)
-        film.read()
+        covers, streams = _by_purpose(container)
+        film = _Film(container, streams[0], len(data), limits, len(covers)) if streams else None
+        if film is not None:
+            film.read()
     sound = _sound(data, limits)
-    cut = film.cut or len(streams) > 1 or (sound is not None and sound.cut)
-    return Movie(film.frames, film.width, film.height, film.seconds, sound, cut)
+    cover = _cover(data, limits) if covers else None
+    unseen = len(covers) > (cover is not None) or len(streams) > 1
+    if film is None:
+        return _without_film(sound, cover, limits, unseen=unseen)
+    frames = film.frames if cover is None else (cover, *film.frames)
+    cut = film.cut or unseen or len(frames) > limits.frames or (sound is not None and sound.cut)
+    return Movie(frames[: limits.frames], film.width, film.height, film.seconds, sound, cut)
+
+
+def _by_purpose(container: InputContainer) -> tuple[list[VideoStream], list[VideoStream]]:
+    """Covers, which are stills that belong to the file, and films."""
+    from av.stream import Disposition
+
+    covers: list[VideoStream] = []
+    films: list[VideoStream] = []
+    for stream in container.streams.video:
+        (covers if stream.disposition & Disposition.attached_pic else films).append(stream)
+    return covers, films
+
+
+def _cover(data: bytes, limits: Limits) -> Frame | None:
+    """The first cover, in its own format; None where it cannot be decoded."""
+    with opened(data, limits) as container:
+        covers, _ = _by_purpose(container)
+        packet = next(container.demux(covers[0]), None)
+        encoded = b"" if packet is None else bytes(packet)
+    try:
+        return decode_picture(encoded, limits).frames[0]
+    except DecodeError:
+        return None
+
+
+def _without_film(sound: Sound | None, cover: Frame | None, limits: Limits, *, unseen: bool) -> Movie:
+    """What a player shows of a sound file: its cover, or nothing."""
+    if sound is None:
+        raise DecodeError(Reason.UNREADABLE, limits)
+    frame = cover or Frame(0.0, np.zeros((*BLACK, 3), np.uint8))
+    height, width = frame.pixels.shape[:2]
+    return Movie((frame,), width, height, sound.seconds, sound, unseen or sound.cut)
 
 
 def _sound(data: bytes, limits: Limits) -> Sound | None:
@@ -64,22 +105,18 @@ def _sound(data: bytes, limits: Limits) -> Sound | None:
         return read_sound(container, limits)
 
 
-def _is_cover(stream: VideoStream) -> bool:
-    """A still that belongs to a sound file."""
-    from av.stream import Disposition
-
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
 class _Film:
     """One pass through a video stream. The results are attributes after :meth:`read`."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, encoded: int, limits: Limits) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, encoded: int, limits: Limits, covers: int
+    ) -> None:
+        """*encoded*: bytes of the file; *covers*: its stills, of which one takes a place among the frames."""
         self._container = container
         self._stream = stream
         self._encoded = encoded
         self._limits = limits
-        self._keys = shots.KeyFrames(limits.frames)
+        self._keys = shots.KeyFrames(max(1, limits.frames - min(1, covers)))
         self.frames: tuple[Any, ...] = ()
         self.width = self.height = 0
         self.seconds = 0.0
@@ -89,6 +126,8 @@ class _Film:
 
     def read(self) -> None:
         """Decode and choose."""
+        if not decodable(self._stream):
+            raise DecodeError(Reason.UNREADABLE, self._limits)
         stated = length(self._container, self._stream)
         if stated * self._limits.coverage > self._limits.seconds:
             raise DecodeError(Reason.SECONDS, self._limits)

@@ -110,6 +110,27 @@ def movie(
     return out.getvalue()
 
 
+def with_cover(cover: bytes, frames: int) -> bytes:
+    """A Matroska file with an attached PNG as its cover, a tone, and *frames* frames of film."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as target:
+        film: Any = target.add_stream("libx264", rate=10) if frames else None
+        if film is not None:
+            film.width, film.height, film.pix_fmt = 160, 120, "yuv420p"
+        track: Any = target.add_stream("flac", rate=44_100, layout="mono")
+        target.add_attachment("cover.png", "image/png", cover)
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(scene(1), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 10)
+            target.mux(film.encode(frame))
+        if film is not None:
+            target.mux(film.encode(None))
+        _encode_sound(target, track, np.atleast_2d(tone(0.3)))
+    return out.getvalue()
+
+
 def turned_movie(frames: Sequence[U8]) -> bytes:
     """A film whose frames are stored lying on their side, as phones do: the track's matrix says so."""
     data = bytearray(movie(frames))
