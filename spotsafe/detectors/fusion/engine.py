@@ -41,6 +41,10 @@ WORDED = (senses.TYPED, senses.READ, senses.SPOKEN)
 """Only scores of words are lowered: never what is known, and never what a picture shows."""
 
 
+VISIBLE = ("image", "video")
+"""Kinds of parts with something to see."""
+
+
 class _Meeting(NamedTuple):
     """Senses that meet in one request: which, their *words* by sense, and the *labels* to fuse."""
 
@@ -108,8 +112,7 @@ class Fusion:
 
     def _meeting(self, index: int, request: DetectRequest, one: Perceived) -> _Meeting | None:
         words = senses.words(one.sensed)
-        scores = senses.by_sense(one.signals.scores, _kinds(request))
-        met = constellation(words, scores)
+        met = constellation(words, seen=any(part.kind in VISIBLE for part in request.content))
         labels = tuple(label for label in self._model.asked(met) if label in request.labels)
         text = senses.joined(words)
         if not labels or len(text) > LONGEST:

@@ -34,11 +34,11 @@ def shipped() -> Path:
     return Path(__file__).parent / "weights"
 
 
-def constellation(worded: Collection[str], sensed: Collection[str]) -> str:
-    """The senses that meet, as in ``typed+read``: those with words; where only one has any, with ``seen`` if
-    the picture has scores (*sensed*: the senses with scores). Empty where nothing meets."""
+def constellation(worded: Collection[str], *, seen: bool) -> str:
+    """The senses that meet, as in ``typed+read``: those with words (*worded*); where only one has any, with
+    ``seen`` if there is something to see. Empty where nothing meets."""
     met = [sense for sense in SENSES if sense in worded]
-    if len(met) == 1 and SEEN in sensed:
+    if len(met) == 1 and seen:
         met.append(SEEN)
     return "+".join(met) if len(met) > 1 else ""
 
