@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from spotsafe.core.content import Content, Text
+from spotsafe.core.content import Content, Image, Text
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing
 from spotsafe.detectors.beside import Beside
+from spotsafe.detectors.fusion.senses import Sensed
 from spotsafe.testing import FakeDetector
+from tests.detectors.fusion.made import Wordy
 
 LABELS = ("hate.speech", "integrity.spam", "tone.toxic")
 REQUEST = DetectRequest(Content([Text("bad spam", "body")], ("en",)), LABELS)
@@ -48,3 +50,37 @@ def test_the_version_changes_with_either() -> None:
     before = Beside(model, bank).version
     bank.version = "b"
     assert Beside(model, bank).version != before
+
+
+def test_the_words_of_the_first_are_handed_on() -> None:
+    """With the answer of both; a bank has none."""
+    asked = DetectRequest(Content([Image(b"meme", "cover")]), LABELS)
+    model = Wordy({b"meme": Sensed("read", "", "a caption")}, {b"meme": {"tone.toxic": 0.4}})
+    bank = FakeDetector({b"meme": {"tone.toxic": 1.0}}, id="bank")
+    (found,) = Beside(model, bank).perceive([asked])
+    assert found.sensed == (Sensed("read", "cover", "a caption"),)
+    assert found.signals.peaks["tone.toxic"] == 1.0
+    assert [found.signals] == Beside(model, bank).detect([asked])
+
+
+class Held(FakeDetector):
+    """Notes when it is loaded and closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def warm(self) -> None:
+        self.noted.append("warm")
+
+    def close(self) -> None:
+        self.noted.append("close")
+
+
+def test_what_can_be_loaded_and_closed_is() -> None:
+    """A bank that has nothing to load is passed over."""
+    model = Held()
+    both = Beside(model, FakeDetector())
+    both.warm()
+    both.close()
+    assert model.noted == ["warm", "close"]

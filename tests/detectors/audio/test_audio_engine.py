@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from spotsafe.core.content import Audio, Content, Text
@@ -12,9 +13,10 @@ from spotsafe.core.seams import Calibration, Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, TimeRange
 from spotsafe.detectors.audio import engine as audio_engine
 from spotsafe.detectors.audio.engine import AudioEngine
-from spotsafe.detectors.decode.decoded import Sound
+from spotsafe.detectors.decode.decoded import RATE, Sound
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.limits import AUDIO, Reason
+from spotsafe.detectors.fusion.senses import Sensed
 from spotsafe.testing import FakeDetector, ManualClock
 from tests.detectors.audio.scripted import Loud, Script, Tape, ranges, reading, sound
 
@@ -275,3 +277,33 @@ def test_the_version_changes_with_its_parts() -> None:
     assert plain.version == "1-script+t1"
     assert engine(sound(), bank=Bank(KNOWN)).version == "1-script+t1+b1"
     assert ask(plain).engine == plain.version
+
+
+def test_the_words_that_were_heard_are_handed_out_beside_the_answer() -> None:
+    """All phrases of a recording, with how musical it is; the answer is what it is without them."""
+    asked = [DetectRequest(Content((Audio(b"file", "episode"), Text("typed", "body"))), (LABEL,))]
+    found = engine(sound((0.0, 3.0)), reading("You idiot. Come on then.")).perceive(asked)
+    assert [one.signals for one in found] == engine(
+        sound((0.0, 3.0)), reading("You idiot. Come on then.")
+    ).detect(asked)
+    assert found[0].sensed == (Sensed("spoken", "episode", "You idiot. Come on then.", 0.0),)
+
+
+def test_what_was_not_understood_is_not_handed_out() -> None:
+    """A transcript of nonsense is no word of anybody; silence has none, and stated languages are believed."""
+    nonsense = reading("mumble", confidence=-3.0)
+    request = DetectRequest(Content((Audio(b"file", "episode"),)), (LABEL,))
+    german = DetectRequest(Content((Audio(b"file", "episode"),), ("de",)), (LABEL,))
+    assert engine(sound((0.0, 3.0)), nonsense).perceive([request])[0].sensed == ()
+    assert engine(sound()).perceive([request])[0].sensed == ()
+    assert engine(sound((0.0, 3.0))).perceive([german])[0].sensed == ()
+
+
+def test_words_over_notes_are_handed_out_with_their_music() -> None:
+    """Notes that stand still make a recording musical."""
+    moments = np.arange(3 * RATE) / RATE
+    chord = sum(np.sin(2 * np.pi * pitch * moments) for pitch in (220.0, 277.2, 329.6)) / 4
+    heard = Sound(chord.astype(np.float32), RATE, 3.0, False)
+    request = DetectRequest(Content((Audio(b"file", "song"),)), (LABEL,))
+    (words,) = engine(heard).perceive([request])[0].sensed
+    assert words.music > 0.9

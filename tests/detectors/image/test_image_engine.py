@@ -16,6 +16,7 @@ from spotsafe.core.signals import Box, Cause, Missing, Signal, Signals, TimeRang
 from spotsafe.detectors.decode.decoded import Frame, Movie, Picture, Sound
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.limits import IMAGE, Reason
+from spotsafe.detectors.fusion.senses import Sensed
 from spotsafe.detectors.image.boxes import NudityFinding
 from spotsafe.detectors.image.classes import EXPLICIT, GRAPHIC, NUDITY
 from spotsafe.detectors.image.engine import ImageEngine, Networks
@@ -320,3 +321,22 @@ def test_it_is_a_detector() -> None:
     assert isinstance(engine(), Detector)
     assert engine().id == "local.image"
     assert engine().detect([]) == []
+
+
+def test_the_words_that_were_read_are_handed_out_beside_the_answer() -> None:
+    """By part, a line for each block; the answer is what it is without them, and pictures without words
+    hand out none."""
+    page = Page((SAID.blocks[0], (Line("go home", Box(0.2, 0.6, 0.8, 0.7), 0.9),)))
+    asked = [request(Image(b"x", "pic")), request(Image(b"y", "other"), Text("typed", "body"))]
+    found = engine(page=page, text=Words()).perceive(asked)
+    assert [one.signals for one in found] == engine(page=page, text=Words()).detect(asked)
+    assert [one.sensed for one in found] == [
+        (Sensed("read", name, "such people\ngo home"),) for name in ("pic", "other")
+    ]
+    assert engine(page=Page(), text=Words()).perceive([request()])[0].sensed == ()
+
+
+def test_an_animations_words_are_handed_out_once() -> None:
+    """However many frames hold them."""
+    (found,) = engine(picture(frame(), frame(0.5), frame(1.0)), text=Words()).perceive([request()])
+    assert found.sensed == (Sensed("read", "pic", "such people"),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spotsafe.core.signals import Box, Cause, Missing, Signal, TimeRange
-from spotsafe.detectors.image.frames import MOST_STRETCHES, FrameReading, over_time
+from spotsafe.detectors.image.frames import MOST_STRETCHES, FrameReading, over_time, said
 
 LABEL = "violence.graphic"
 BOX = Box(0.1, 0.1, 0.2, 0.2)
@@ -71,3 +71,11 @@ def test_what_one_frame_misses_the_animation_misses() -> None:
     scores, missing = over_time([reading(0.0, 0.4), lacking, lacking._replace(time=2.0)])
     assert [s.score for s in scores] == [0.4]
     assert missing == [Missing(LABEL, "pic", Cause.TIMEOUT)]
+
+
+def test_words_of_frames_are_said_once_and_in_order() -> None:
+    """A block that comes back, in whatever case and spacing, is not repeated."""
+    frames = [("Stay", "at home"), (), ("STAY",), ("at  home", "tonight"), ("stay",)]
+    readings = [FrameReading(float(at), (), (), words) for at, words in enumerate(frames)]
+    assert said(readings) == "Stay\nat home\ntonight"
+    assert said([]) == said([reading(0.0, 0.5)]) == ""

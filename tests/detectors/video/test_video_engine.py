@@ -16,6 +16,7 @@ from spotsafe.detectors.decode.decoded import RATE, Frame, Movie, Sound
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.inline import InlineDecoder
 from spotsafe.detectors.decode.limits import VIDEO, Reason
+from spotsafe.detectors.fusion.senses import Sensed
 from spotsafe.detectors.image.engine import CLASSES_ID
 from spotsafe.detectors.image.frames import FrameReading
 from spotsafe.detectors.image.ocr import Line, Page
@@ -228,3 +229,16 @@ def test_capabilities_of_both_senses() -> None:
     found = engine(film()).capabilities()
     assert found.kinds == ("video",)
     assert found.labels == {SEEN: {"*": Calibration.UNCALIBRATED}, SAID: {"en": Calibration.TRANSFERRED}}
+
+
+def test_a_films_words_are_handed_out_by_sense() -> None:
+    """What is written in its frames, once, and what its sound track says; the answer stays what it is."""
+    movie = film(frame(0, *WHITE), frame(4, *BLUE), frame(6, *WHITE), heard=sound((0.0, 3.0)), seconds=8.0)
+    request = DetectRequest(Content((Video(b"file", "clip"),)), (SAID, SEEN))
+    (found,) = engine(movie, caption="What an idiot", spoken="You idiot.").perceive([request])
+    assert found.signals == ask(engine(movie, caption="What an idiot", spoken="You idiot."))
+    assert found.sensed == (
+        Sensed("read", "clip", "What an idiot"),
+        Sensed("spoken", "clip", "You idiot.", 0.0),
+    )
+    assert engine(film(frame(0, *RED))).perceive([request])[0].sensed == ()
