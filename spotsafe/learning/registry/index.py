@@ -1,7 +1,8 @@
 """The index: which versions of which models there are, which stage each is in, and who moved it there.
 
-One JSON document, signed. Its serial number only grows, so that a reader that remembers
-the last one it saw cannot be shown an older index.
+One JSON document, signed. Its serial number only grows, so that a reader that remembers the last one it saw
+cannot be shown an older index (:mod:`spotsafe.learning.registry.seen`); and it runs out, so that one that is
+kept from the current index notices.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from spotsafe.core.errors import ConfigurationError
 
+VALID_FOR = 180 * 86_400.0
+"""Seconds for which an index counts, where nothing else is said."""
+
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
@@ -27,11 +31,13 @@ class Stage(str, Enum):
     LIVE = "live"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Frozen, nothing extra; errors never repeat the input."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Version(_Strict):
+class Version(Strict):
     """One version of a model: *files* (path → SHA-256), *card* (the path of its card among them), *recipe*
     (the command that made it), *data* (name of a set → SHA-256) and when it was added (Unix seconds)."""
 
@@ -51,13 +57,13 @@ class Version(_Strict):
         return files
 
 
-class Move(_Strict):
+class Move(Strict):
     """One change of a stage: what was moved, from where, by whom, on which ground. *gate* is the SHA-256 of
     the gate's result where one was run."""
 
     at: float
     by: str
-    action: Literal["added", "promoted", "rolled back", "retired"]
+    action: Literal["added", "promoted", "rolled back"]
     version: str
     stage: Stage
     before: str | None = None
@@ -65,12 +71,18 @@ class Move(_Strict):
     reason: str = ""
 
 
-class Model(_Strict):
+class Model(Strict):
     """One model: its versions by name, the version in each stage, and every move, oldest first."""
 
     versions: dict[Annotated[str, Field(pattern=NAME)], Version] = {}
     stages: dict[Stage, str] = {}
     history: tuple[Move, ...] = ()
+
+    def after(self, move: Move) -> Model:
+        """This model when *move* was made, which also says from then on what was in the stage before."""
+        made = move.model_copy(update={"before": self.stages.get(move.stage)})
+        stages = {**self.stages, move.stage: move.version}
+        return self.model_copy(update={"stages": stages, "history": (*self.history, made)})
 
     def previous(self, stage: Stage) -> str | None:
         """The version that was in *stage* before the one that is there now, and was not rolled back."""
@@ -85,16 +97,26 @@ class Model(_Strict):
         return line[-2] if len(line) > 1 else None
 
 
-class Index(_Strict):
-    """The whole index."""
+class Index(Strict):
+    """The whole index of one *registry* (its id, given when it was made). It counts until *expires* (Unix
+    seconds), and every change makes it good for another *valid_for* seconds."""
 
     format: Literal[1] = 1
+    registry: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     serial: int = 0
+    expires: float
+    valid_for: Annotated[float, Field(gt=0)] = VALID_FOR
     models: dict[Annotated[str, Field(pattern=NAME)], Model] = {}
 
+    def following(self, now: float, *, highest: int = 0) -> Index:
+        """The next index, of the same content: numbered above this one and above *highest*, good from *now*
+        on."""
+        serial = max(self.serial, highest) + 1
+        return self.model_copy(update={"serial": serial, "expires": now + self.valid_for})
+
     def with_model(self, name: str, model: Model) -> Index:
-        """The next index, in which *name* is *model*."""
-        return Index(serial=self.serial + 1, models={**self.models, name: model})
+        """This index, in which *name* is *model*."""
+        return self.model_copy(update={"models": {**self.models, name: model}})
 
     def dump(self) -> bytes:
         """The document that is signed: sorted keys, no spaces, UTF-8."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from spotsafe.core.errors import ConfigurationError
+from spotsafe.learning.registry.whole import write_whole
 
 FOLDER = "objects"
 
@@ -26,41 +26,50 @@ class Objects:
         self._root = root / FOLDER
 
     def put(self, path: Path) -> str:
-        """Keep the file's bytes; their SHA-256 in hexadecimal. Raises ConfigurationError for a pickle."""
-        _refuse_pickles(path)
-        digest = sha256(path)
+        """Keep the file's bytes; their SHA-256 in hexadecimal. Raises ConfigurationError for a pickle. A kept
+        file that was damaged is mended."""
+        data = _readable(path)
+        _refuse_pickles(path, data)
+        digest = hashlib.sha256(data).hexdigest()
         place = self._place(digest)
-        if not place.exists():
+        if not place.exists() or place.read_bytes() != data:
             place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f"{place.name}.{os.urandom(6).hex()}.new")
-            shutil.copyfile(path, temporary)
-            temporary.chmod(0o444)
-            temporary.replace(place)
+            write_whole(place, data, 0o444)
         return digest
 
     def read(self, digest: str) -> bytes:
         """The bytes of that SHA-256. Raises ConfigurationError where they are absent or others."""
-        return self._checked(digest).read_bytes()
+        place = self._place(digest)
+        if not place.exists():
+            raise ConfigurationError(f"the registry lacks the file {digest}; copy it from where it was made")
+        data = _readable(place)
+        # What is checked is what is handed out: the file may be written to between two reads of it.
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ConfigurationError(f"{place}: its bytes are not those of its name; copy it anew")
+        return data
+
+    def check(self, files: Mapping[str, str]) -> None:
+        """Raises ConfigurationError where one of *files* (path → SHA-256) is absent or another."""
+        for digest in files.values():
+            self.read(digest)
 
     def lay_out(self, files: Mapping[str, str], folder: Path) -> Path:
-        """Write *files* (path → SHA-256) into *folder*, each checked. Raises ConfigurationError."""
+        """Write *files* (path → SHA-256) into *folder*, each checked; all of them or none. Raises
+        ConfigurationError."""
         if folder.is_dir() and any(folder.iterdir()):
             raise ConfigurationError(
                 f"{folder} is not empty: what lies there would mix with the version's files"
             )
-        for name, digest in files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._checked(digest), target)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            made = Path(scratch) / "made"
+            made.mkdir()
+            for name, digest in files.items():
+                target = made / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(self.read(digest))
+            made.rename(folder)
         return folder
-
-    def _checked(self, digest: str) -> Path:
-        place = self._place(digest)
-        if not place.is_file():
-            raise ConfigurationError(f"the registry lacks the file {digest}; copy it from where it was made")
-        if sha256(place) != digest:
-            raise ConfigurationError(f"{place}: its bytes are not those of its name; copy it anew")
-        return place
 
     def _place(self, digest: str) -> Path:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
@@ -68,22 +77,15 @@ class Objects:
         return self._root / digest[:2] / digest[2:]
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal. Raises ConfigurationError where it cannot be read."""
+def _readable(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def _refuse_pickles(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(2)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read ({error.strerror})") from None
-    if path.suffix.lower() in FORBIDDEN or head in _MAGIC:
+def _refuse_pickles(path: Path, data: bytes) -> None:
+    if path.suffix.lower() in FORBIDDEN or data[:2] in _MAGIC:
         raise ConfigurationError(
             f"{path}: files that may run code are not kept; store weights as npz, safetensors or ONNX"
         )

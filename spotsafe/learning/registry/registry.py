@@ -1,4 +1,4 @@
-"""The registry: adding versions, moving them through stages, and laying the live one out for an engine.
+"""The registry as whoever holds its key changes it: adding versions and moving them through stages.
 
 A version enters as ``candidate``. It is promoted to ``shadow`` or ``live`` only with the result of a gate
 that it passed, which is kept beside it. Rolling back needs no gate: it must work when all else does not.
@@ -7,8 +7,9 @@ that it passed, which is kept beside it. Rolling back needs no gate: it must wor
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -16,112 +17,53 @@ from typing import TYPE_CHECKING, Any
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.seams import Clock
-from spotsafe.learning.registry.index import Index, Model, Move, Stage, Version, parse_index
-from spotsafe.learning.registry.keys import signed_by
-from spotsafe.learning.registry.objects import Objects
+from spotsafe.learning.registry.index import VALID_FOR, Index, Model, Move, Stage, Version
+from spotsafe.learning.registry.reading import INDEX, RegistryReader, find_version
+from spotsafe.learning.registry.seen import Seen, Sighting
+from spotsafe.learning.registry.whole import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-INDEX, LOCK = "index.signed", ".lock"
-"""One file holds the signature (base64, the first line) and what it signs (the rest), so that no reader ever
-sees one without the other."""
+LOCK = ".lock"
 GATES = "gates"
 """Where results of gates lie, each under the SHA-256 of its bytes."""
 
 
-class Registry:
-    """A registry in *folder*, read with the *trusted* public keys and changed with *key*.
-
-    *least_serial*: the serial number of the last index that was seen; an older one is refused.
-    """
+class Registry(RegistryReader):
+    """A registry in *folder*, changed with *key*; read with the key's public half and *trusted* ones."""
 
     def __init__(
         self,
         folder: Path,
-        trusted: Sequence[Ed25519PublicKey],
+        key: Ed25519PrivateKey,
         *,
-        key: Ed25519PrivateKey | None = None,
         clock: Clock,
+        seen: Seen,
+        trusted: Sequence[Ed25519PublicKey] = (),
         least_serial: int = 0,
     ) -> None:
-        self.folder = folder
-        self.objects = Objects(folder)
-        self._trusted = tuple(trusted)
+        everyone = [key.public_key(), *trusted]
+        super().__init__(folder, everyone, clock=clock, seen=seen, least_serial=least_serial)
         self._key = key
-        self._clock = clock
-        self._least = least_serial
 
     @classmethod
-    def create(cls, folder: Path, key: Ed25519PrivateKey, *, clock: Clock) -> Registry:
-        """A new, empty registry. Raises ConfigurationError where *folder* holds one."""
+    def create(
+        cls, folder: Path, key: Ed25519PrivateKey, *, clock: Clock, seen: Seen, valid_for: float = VALID_FOR
+    ) -> Registry:
+        """A new, empty registry, whose index counts for *valid_for* seconds after each change. Raises
+        ConfigurationError where *folder* holds one."""
         if (folder / INDEX).exists():
             raise ConfigurationError(f"{folder} holds a registry already; name another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        registry = cls(folder, [key.public_key()], key=key, clock=clock)
-        registry._write(Index(serial=1))
+        registry = cls(folder, key, clock=clock, seen=seen)
+        now = clock.now()
+        index = Index(registry=secrets.token_hex(16), serial=1, expires=now + valid_for, valid_for=valid_for)
+        # Whoever makes a registry in the place of another means to.
+        seen.accept(registry._put(index), at=now, by="", reason="made here")
         return registry
-
-    # ── reading ─────────────────────────────────────────────────────────────────────────────────
-
-    def index(self) -> Index:
-        """The index, once its signature was found good. Raises ConfigurationError."""
-        path = self.folder / INDEX
-        try:
-            line, _, data = path.read_bytes().partition(b"\n")
-        except OSError as error:
-            raise ConfigurationError(
-                f"{self.folder}: no registry can be read ({error.strerror}); spotsafe models init makes one"
-            ) from None
-        try:
-            signature = b64decode(line, validate=True)
-        except ValueError:
-            signature = b""
-        if not signed_by(data, signature, self._trusted):
-            raise ConfigurationError(
-                f"{path}: no trusted key signed this index; give the right public key with --trust, or "
-                "restore the index from a copy"
-            )
-        index = parse_index(data, str(path))
-        if index.serial < self._least:
-            raise ConfigurationError(
-                f"{path}: index {index.serial} is older than {self._least}, which was seen before; fetch the "
-                "current one"
-            )
-        self._least = index.serial
-        return index
-
-    def model(self, name: str) -> Model:
-        """The model *name*. Raises ConfigurationError."""
-        models = self.index().models
-        if name not in models:
-            raise ConfigurationError(f"no model {name!r} here; there are: {', '.join(models) or 'none'}")
-        return models[name]
-
-    def version(self, name: str, which: str) -> tuple[str, Version]:
-        """The version *which* of a model, by its name or the stage that it is in, with its name. Raises
-        ConfigurationError."""
-        model = self.model(name)
-        stages = {stage.value: version for stage, version in model.stages.items()}
-        found = stages.get(which, which)
-        if found not in model.versions:
-            known = ", ".join([*stages, *model.versions]) or "none"
-            raise ConfigurationError(f"model {name!r} has no version or stage {which!r}; there are: {known}")
-        return found, model.versions[found]
-
-    def card(self, name: str, which: str) -> str:
-        """The model card of a version, markdown. Raises ConfigurationError."""
-        found, version = self.version(name, which)
-        if version.card is None:
-            raise ConfigurationError(f"{name} {found} was added without a card; add it again with --card")
-        return self.objects.read(version.files[version.card]).decode("utf-8", "replace")
-
-    def lay_out(self, name: str, which: str, folder: Path) -> Path:
-        """Write the files of a version into *folder*, each checked against the index: what an engine loads.
-        Raises ConfigurationError."""
-        return self.objects.lay_out(self.version(name, which)[1].files, folder)
-
-    # ── changing ────────────────────────────────────────────────────────────────────────────────
 
     def add(
         self,
@@ -134,104 +76,131 @@ class Registry:
         data: Mapping[str, str] | None = None,
     ) -> str:
         """Keep *files* (path inside the version → where it lies now) as a candidate of the model *name*; the
-        version's name, which is made of the files' digests: the same files are the same version."""
+        version's name, which is made of the files' digests: the same files are the same version, to which at
+        most a *card* is added."""
         if not files:
             raise ConfigurationError(f"model {name!r}: there are no files to add")
         if card is not None and card not in files:
             raise ConfigurationError(f"model {name!r}: the card {card!r} is not among its files")
         kept = {path: self.objects.put(source) for path, source in sorted(files.items())}
         version = sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
-        now = self._clock.now()
         with self._changing() as index:
             model = index.models.get(name, Model())
-            if version in model.versions:
+            known = model.versions.get(version)
+            if known is None:
+                entry = Version(
+                    files=kept, card=card, recipe=recipe, data=dict(data or {}), added=self._clock.now()
+                )
+                model = model.after(
+                    Move(at=entry.added, by=by, action="added", version=version, stage=Stage.CANDIDATE)
+                )
+            elif card is None or known.card == card:
                 return version
-            entry = Version(files=kept, card=card, recipe=recipe, data=dict(data or {}), added=now)
-            stage = Stage.CANDIDATE
-            before = model.stages.get(stage)
-            move = Move(at=now, by=by, action="added", version=version, stage=stage, before=before)
-            changed = Model(
-                versions={**model.versions, version: entry},
-                stages={**model.stages, stage: version},
-                history=(*model.history, move),
-            )
-            self._write(index.with_model(name, changed))
+            else:
+                entry = known.model_copy(update={"card": card})
+            versions = {**model.versions, version: entry}
+            self._write(index.with_model(name, model.model_copy(update={"versions": versions})))
         return version
 
     def promote(
         self, name: str, which: str, stage: Stage, *, gate: Mapping[str, Any], by: str, reason: str = ""
     ) -> str:
         """Put a version into ``shadow`` or ``live``; the version that was there before. *gate*: the result of
-        the gate that it was measured by, kept. Raises ConfigurationError where it did not pass."""
+        the gate that it was measured by (``passed``, ``results``, and the ``version`` it was run on), kept.
+        Raises ConfigurationError where it did not pass, asked nothing, or was run on another version."""
         if stage is Stage.CANDIDATE:
             raise ConfigurationError(
                 "a version is a candidate when it is added; promote it to shadow or live"
             )
-        if gate.get("passed") is not True:
-            raise ConfigurationError(f"{name} {which} did not pass its gate; it stays where it is")
         with self._changing() as index:
-            version, _ = self.version(name, which)
-            if gate.get("version", version) != version:
-                # Somebody added a candidate while the gate ran on the one before it.
-                raise ConfigurationError(
-                    f"{name} {which} is not the version that the gate was run on: run it again"
-                )
+            version, entry = find_version(index, name, which)
+            _check_gate(gate, name, version)
+            self.objects.check(entry.files)
             model = index.models[name]
             before = model.stages.get(stage)
             if before == version:
                 return version
             move = Move(
-                at=self._clock.now(), by=by, action="promoted", version=version, stage=stage, before=before,
+                at=self._clock.now(), by=by, action="promoted", version=version, stage=stage,
                 gate=self._keep_gate(gate), reason=reason,
             )  # fmt: skip
-            stages = {**model.stages, stage: version}
-            changed = model.model_copy(update={"stages": stages, "history": (*model.history, move)})
-            self._write(index.with_model(name, changed))
+            self._write(index.with_model(name, model.after(move)))
         return before or ""
 
     def roll_back(self, name: str, stage: Stage, *, by: str, reason: str) -> str:
         """Put the version that was in *stage* before into it again; its name. Raises ConfigurationError where
-        there was none, or without a reason."""
+        there was none or its files are gone, or without a reason."""
         if not reason.strip():
             raise ConfigurationError("say why with --reason; the next person will want to know")
         with self._changing() as index:
-            model = self.model(name)
+            current, _ = find_version(index, name, stage.value)
+            model = index.models[name]
             version = model.previous(stage)
             if version is None:
-                raise ConfigurationError(f"model {name!r} had no version in {stage.value} before this one")
+                raise ConfigurationError(
+                    f"model {name!r} had no version in {stage.value} before {current}; promote another one"
+                )
+            self.objects.check(model.versions[version].files)
             move = Move(
-                at=self._clock.now(), by=by, action="rolled back", version=version, stage=stage,
-                before=model.stages.get(stage), reason=reason,
-            )  # fmt: skip
-            stages = {**model.stages, stage: version}
-            changed = model.model_copy(update={"stages": stages, "history": (*model.history, move)})
-            self._write(index.with_model(name, changed))
+                at=self._clock.now(), by=by, action="rolled back", version=version, stage=stage, reason=reason
+            )
+            self._write(index.with_model(name, model.after(move)))
         return version
+
+    def renew(self, *, valid_for: float | None = None) -> Index:
+        """Sign the index anew, with this key: good for longer (*valid_for* seconds from now on and after each
+        later change, where given), numbered above all that was seen. Returns it."""
+        with self._changing() as index:
+            return self._write(
+                index if valid_for is None else index.model_copy(update={"valid_for": valid_for})
+            )
 
     @contextmanager
     def _changing(self) -> Iterator[Index]:
-        """The index to change, while nobody else does."""
+        """The index to change, while nobody else does. One that ran out may be changed: that renews it."""
         import fcntl
 
-        if self._key is None:
-            raise ConfigurationError("a registry is changed with its private key; give it with --key")
-        with open(self.folder / LOCK, "w", encoding="ascii") as lock:
+        try:
+            lock = open(self.folder / LOCK, "w", encoding="ascii")  # noqa: SIM115  # closed below
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"{self.folder}: there is no registry; spotsafe models init makes one"
+            ) from None
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield self.index()
+            index, sighting = self._verified()
+            self._seen.take(sighting)
+            yield index
 
-    def _write(self, index: Index) -> None:
-        if self._key is None:
-            raise ConfigurationError("a registry is changed with its private key; give it with --key")
+    def _write(self, index: Index) -> Index:
+        """Sign *index* as the one that follows, and put it in place."""
+        following = index.following(self._clock.now(), highest=self._seen.highest(index.registry))
+        self._seen.take(self._put(following))
+        return following
+
+    def _put(self, index: Index) -> Sighting:
         data = index.dump()
-        temporary = self.folder / f"{INDEX}.new"
-        temporary.write_bytes(b64encode(self._key.sign(data)) + b"\n" + data)
-        temporary.replace(self.folder / INDEX)
-        self._least = index.serial
+        write_whole(self.folder / INDEX, b64encode(self._key.sign(data)) + b"\n" + data)
+        return Sighting(index.registry, index.serial, sha256(data).hexdigest(), self.folder)
 
     def _keep_gate(self, result: Mapping[str, Any]) -> str:
         data = json.dumps(result, sort_keys=True, indent=1, default=str).encode()
         digest = sha256(data).hexdigest()
         folder = self.folder / GATES
         folder.mkdir(exist_ok=True)
-        (folder / f"{digest}.json").write_bytes(data)
+        write_whole(folder / f"{digest}.json", data)
         return digest
+
+
+def _check_gate(gate: Mapping[str, Any], name: str, version: str) -> None:
+    """Raises ConfigurationError where *gate* does not open a stage for *version*."""
+    results = gate.get("results") or ()
+    if gate.get("passed") is not True or not all(result.get("passed") is True for result in results):
+        raise ConfigurationError(f"{name} {version} did not pass its gate; it stays where it is")
+    if not results:
+        raise ConfigurationError(f"{name} {version}: a gate that asks nothing opens no stage")
+    if gate.get("version") != version:
+        # Somebody added a candidate while the gate ran on the one before it.
+        raise ConfigurationError(
+            f"{name} {version} is not the version that the gate was run on: run it again"
+        )
