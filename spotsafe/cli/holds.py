@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
+from spotsafe.cli.desk import ServiceDesk, instant
+from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.receipts import HoldState
 
 if TYPE_CHECKING:
     from spotsafe.cli.output import Output
-    from spotsafe.client.http import Exchange
 
-TIMEOUT = 10.0
 COLUMNS = ("decision", "surface", "reason", "state", "expires", "note")
 _ACTS = {"release": HoldState.RELEASED, "reject": HoldState.REJECTED}
 
@@ -76,7 +72,7 @@ def _run(args: argparse.Namespace, desk: _File | _Service, out: Output) -> int:
 def _listed(holds: list[dict[str, Any]], out: Output) -> int:
     out.json({"holds": holds})
     rows = [
-        (h["decision_id"], h["surface"], h["reason"], h["state"], _instant(h["expires"]), h.get("note"))
+        (h["decision_id"], h["surface"], h["reason"], h["state"], instant(h["expires"]), h.get("note"))
         for h in holds
     ]
     if not rows:
@@ -134,57 +130,19 @@ class _Service:
     """The holds of a service."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        from spotsafe.client.http import Exchange
-
-        self._exchange: Exchange = Exchange(url, api_key, monotonic=time.monotonic)
+        self._desk = ServiceDesk(url, api_key, "holds")
 
     def listed(self, state: str) -> list[dict[str, Any]]:
-        """Every hold in *state*, page by page."""
-        holds: list[dict[str, Any]] = []
-        after: str | None = None
-        while True:
-            path = f"v1/holds?state={state}" + (f"&after={quote(after)}" if after else "")
-            page = self._asked(path, b"", "GET")
-            holds.extend(page.get("holds", []))
-            following = page.get("next")
-            if not isinstance(following, str) or following == after:
-                return holds
-            after = following
+        """Every hold in *state*."""
+        return self._desk.listed("v1/holds", "holds", state)
 
     def decide(self, decision: str, state: HoldState, note: str | None) -> bool:
-        """Whether the service has the hold in *state* now."""
-        body = json.dumps({"state": state.value, **({"note": note} if note else {})}).encode()
-        try:
-            answer = self._asked(f"v1/holds/{quote(decision, safe='')}", body, "POST")
-        except DetectorError as error:
-            if error.failure is Failure.REJECTED:  # unknown, or decided otherwise already
-                return False
-            raise
-        return answer.get("state") == state.value
+        """Whether the service has the hold in *state* now; False where it is not known there, or was decided
+        otherwise."""
+        change = {"state": state.value, **({"note": note} if note else {})}
+        hold = self._desk.changed("v1/holds", decision, change)
+        return hold is not None and hold.get("state") == state.value
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._exchange.close()
-
-    def _asked(self, path: str, body: bytes, method: str) -> dict[str, Any]:
-        """The JSON answer. Raises DetectorError that says how the service failed, ConfigurationError for a
-        key that it does not accept."""
-        from spotsafe.client.remote import failure_of, parsed
-        from spotsafe.guard.steps import Failed
-
-        answer = self._exchange.post(path, body, TIMEOUT, method=method)
-        failed = answer if isinstance(answer, Failed) else failure_of(answer)
-        if failed is not None and failed.failure is Failure.UNAUTHORIZED:
-            raise ConfigurationError("the service does not accept this key; --api-key needs the scope admin")
-        document = None if isinstance(answer, Failed) else parsed(answer.body)
-        if failed is None and not isinstance(document, dict):
-            failed = Failed(Failure.MALFORMED)
-        if failed is not None:
-            raise DetectorError(failed.failure, detector="holds")
-        return dict(document or {})
-
-
-def _instant(seconds: object) -> str:
-    if not isinstance(seconds, int | float):
-        return "–"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self._desk.close()

@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": ("spotsafe.cli.demo", "run the main job on this machine, outage included"),
     "adoption": ("spotsafe.cli.adoption", "show which surfaces are guarded, how, and what is not"),
     "holds": ("spotsafe.cli.holds", "list, release or reject held content"),
+    "jobs": ("spotsafe.cli.jobs", "list what a service checks after requests, requeue what it set aside"),
     "bank": ("spotsafe.cli.bank", "keep banks of known media: add, remove, list, import, match"),
     "eval": ("spotsafe.cli.eval", "measure engines and policies on data, compare, gate releases"),
     "models": ("spotsafe.cli.models", "keep versions of models: list, promote by a gate, roll back"),

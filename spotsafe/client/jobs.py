@@ -1,30 +1,31 @@
 """Content that is checked after the request: by a worker in the service, or on a thread of this process.
 
-Either way the decision's id is the job's: who holds the receipt can ask what came of it.
+Either way the decision's id is the job's: who holds the receipt can ask what came of it. And either way the
+receipt's digest goes with the job and comes back with its answer: one about other content is not taken.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
+from hmac import compare_digest
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from spotsafe.client.http import Answer, Exchange
-from spotsafe.client.remote import parsed
-from spotsafe.client.workers import Workers
+from spotsafe.client.remote import failure_of, parsed, retry_after
 from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Status
-from spotsafe.core.errors import SpotsafeError
+from spotsafe.core.errors import PROBLEM_TYPE, Failure, SpotsafeError
 from spotsafe.core.faults import FaultCounter, contained
 from spotsafe.core.jobs import JobReport, JobState, decode_report, encode_order
 from spotsafe.core.seams import Detector, DetectRequest
 from spotsafe.core.signals import Cause, Signals, all_missing
 from spotsafe.core.wire import lengths
 from spotsafe.guard.blend import complete
-from spotsafe.guard.steps import Outcome
+from spotsafe.guard.steps import Failed, Outcome
 from spotsafe.policy.surface import SurfacePolicy
 
 JOBS = "v1/jobs"
@@ -38,22 +39,37 @@ SLOWEST = 256 * 1024
 PATIENCE = 900.0
 """Seconds that the engine in this process may take for one job; the service's own bound."""
 
-POLL = 1.0
-"""Seconds between two questions after a job that somebody waits for."""
-
-MOST_WAITING = 256 * 1024 * 1024
-"""Bytes of content that may wait in this process to be sent."""
-
 MOST_REPORTS = 1_000
 """Answers of the engine in this process that are kept for whoever asks."""
+
+UPLOADS = 2
+"""How often the bytes of a part are sent, where they did not arrive or arrived altered."""
+
+_SLUG = re.compile(r"[a-z-]{1,40}\Z")
+
+
+class Refusal(NamedTuple):
+    """Why a job is not under way: *reason* is the kind of problem that the service named, or a
+    :class:`~spotsafe.core.errors.Failure` in one word; *status* is its HTTP status, None where there was no
+    answer; *retry_after* are the seconds that it asked to wait, None where it did not ask for that."""
+
+    reason: str
+    status: int | None = None
+    retry_after: float | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same order would be refused again: the service read it, and did not ask to wait."""
+        return self.status is not None and self.status < 500 and self.retry_after is None
 
 
 class Jobs(Protocol):
     """Where content goes that is checked after the request. Both methods may block; neither raises for what
     a detector or a network does."""
 
-    def submit(self, job_id: str, request: DetectRequest) -> bool:
-        """Have *request* checked as *job_id*; whether that is under way or done. May be repeated."""
+    def submit(self, job_id: str, request: DetectRequest, digest: str) -> Refusal | None:
+        """Have *request* checked as *job_id*, for the receipt of that *digest*: None once that is under way
+        or done, else why it is not. May be repeated."""
         ...
 
     def report(self, job_id: str) -> JobReport | None:
@@ -68,25 +84,38 @@ class RemoteJobs:
         self._exchange = exchange
         self._faults = faults
 
-    def submit(self, job_id: str, request: DetectRequest) -> bool:
+    def submit(self, job_id: str, request: DetectRequest, digest: str) -> Refusal | None:
         """Order the job and send what it needs."""
         with contained("client.jobs", self._faults):
-            body = json.dumps(encode_order(job_id, request), ensure_ascii=False).encode("utf-8", "replace")
-            report = self._read(self._exchange.post(JOBS, body, ASKING))
+            order = encode_order(job_id, request, digest)
+            body = json.dumps(order, ensure_ascii=False).encode("utf-8", "replace")
+            answer = self._exchange.post(JOBS, body, ASKING)
+            report = self._read(answer)
             if report is None:
-                return False
-            return all(self._sent(job_id, position, request.content) for position in report.needs)
-        return False
+                return _refusal(answer)
+            for position in report.needs:
+                refused = self._send(job_id, position, request.content)
+                if refused is not None:
+                    return refused
+            return None
+        return _BROKEN
 
-    def _sent(self, job_id: str, position: int, content: Content) -> bool:
+    def _send(self, job_id: str, position: int, content: Content) -> Refusal | None:
         data = content.parts[position].data if position < len(content.parts) else b""
         if not isinstance(data, bytes):
-            return False  # it asks for a text, which the order had
-        answer = self._exchange.post(
-            f"{JOBS}/{job_id}/parts/{position}", data, ASKING + len(data) / SLOWEST,
-            {"content-type": "application/octet-stream"}, method="PUT",
-        )  # fmt: skip
-        return isinstance(answer, Answer) and answer.status == 204
+            return _BROKEN  # it asks for a text, which the order had
+        refused: Refusal | None = _BROKEN
+        for _ in range(UPLOADS):
+            answer = self._exchange.post(
+                f"{JOBS}/{job_id}/parts/{position}", data, ASKING + len(data) / SLOWEST,
+                {"content-type": "application/octet-stream"}, method="PUT",
+            )  # fmt: skip
+            if isinstance(answer, Answer) and answer.status == 204:
+                return None
+            refused = _refusal(answer)
+            if refused.reason == Failure.CLOSED.value or (refused.lasting and refused.reason not in _ALTERED):
+                break
+        return refused
 
     def report(self, job_id: str) -> JobReport | None:
         """Ask once."""
@@ -98,6 +127,23 @@ class RemoteJobs:
         if not isinstance(answer, Answer) or answer.status not in (200, 201):
             return None
         return decode_report(parsed(answer.body))
+
+
+_BROKEN = Refusal(Failure.INTERNAL.value)
+_ALTERED = ("content-mismatch", "malformed-body")
+"""Problems with an upload that may be the network's: another try can do."""
+
+
+def _refusal(answer: Answer | Failed) -> Refusal:
+    """What the service answered instead of taking the job, without any of its texts."""
+    if isinstance(answer, Failed):
+        return Refusal(answer.failure.value, None, answer.retry_after)
+    failed = failure_of(answer) or Failed(Failure.MALFORMED)
+    problem = parsed(answer.body)
+    kind = problem.get("type") if isinstance(problem, dict) else None
+    slug = str(kind).removeprefix(PROBLEM_TYPE)
+    named = _SLUG.match(slug) is not None
+    return Refusal(slug if named else failed.failure.value, answer.status, retry_after(answer.headers))
 
 
 class LocalJobs:
@@ -114,18 +160,19 @@ class LocalJobs:
         self._lock = Lock()
         self._reports = OrderedDict((k, r) for k, r in self._reports.items() if r.state.is_over)
 
-    def submit(self, job_id: str, request: DetectRequest) -> bool:
+    def submit(self, job_id: str, request: DetectRequest, digest: str) -> Refusal | None:
         """Check it now."""
         if not self._begun(job_id):
-            return True
+            return None
         version = self._detector.version
         signals = all_missing(request.labels, Cause.ERROR, version)
         try:
             signals = self._checked(request)
         finally:  # whatever comes: a job that stays running would never be tried again
             parts = lengths(request.content)
-            self._keep(job_id, JobReport(JobState.DONE, (), signals, request.labels, parts, version))
-        return True
+            report = JobReport(JobState.DONE, (), signals, request.labels, parts, version, digest)
+            self._keep(job_id, report)
+        return None
 
     def _begun(self, job_id: str) -> bool:
         with self._lock:
@@ -160,62 +207,23 @@ class LocalJobs:
             return self._reports.get(job_id)
 
 
-class Sending:
-    """Jobs on their way, on threads of *background*; *most* bytes of content may wait for one."""
-
-    def __init__(self, background: Workers, most: int = MOST_WAITING) -> None:
-        self._background = background
-        self._most = most
-        self._lock = Lock()
-        self._waiting = 0
-
-    def start(self, jobs: Jobs, job_id: str, request: DetectRequest) -> bool:
-        """Submit the job on another thread; False where too much waits. What was refused is submitted again
-        when somebody resumes its receipt."""
-        size = sum(len(part.data) for part in request.content)
-        with self._lock:
-            if self._waiting and self._waiting + size > self._most:
-                return False
-            self._waiting += size
-        accepted = self._background.submit(partial(self._run, jobs, job_id, request, size)) is not None
-        if not accepted:
-            self._give(size)
-        return accepted
-
-    def _run(self, jobs: Jobs, job_id: str, request: DetectRequest, size: int) -> None:
-        try:
-            jobs.submit(job_id, request)
-        finally:
-            self._give(size)
-
-    def _give(self, size: int) -> None:
-        with self._lock:
-            self._waiting -= size
+def is_about(report: JobReport, digest: str) -> bool:
+    """Whether *report* is about the content of *digest* (that of a receipt). One that says no digest, or
+    another one, is about nothing that was asked."""
+    return compare_digest(report.digest.encode(), digest.encode())
 
 
-def finished(
-    jobs: Jobs, job_id: str, request: DetectRequest, pause: Callable[[float], None]
-) -> JobReport | None:
-    """The report of a job that is submitted now, once it is over; None where it could not be had within
-    :data:`PATIENCE` seconds of pauses."""
-    if not jobs.submit(job_id, request):
-        return None
-    for _ in range(int(PATIENCE / POLL)):
-        report = jobs.report(job_id)
-        if report is None or report.state.is_over:
-            return report
-        pause(POLL)
-    return None
-
-
-def outcome_of(report: JobReport, policy: SurfacePolicy, content: Content | None) -> Outcome | None:
-    """What a job that is over says about the labels of *policy*, as an outcome of the primary detector.
+def outcome_of(
+    report: JobReport, policy: SurfacePolicy, content: Content | None, digest: str
+) -> Outcome | None:
+    """What a job that is over says about the labels of *policy*, as an outcome of the primary detector; None
+    where it is not over, or is not about the content of *digest*.
 
     *content* is what was set aside, None where only its receipt is at hand. A report that speaks of other
     parts says nothing of them: without the content there is no outcome; with it every label is missing, and
     what was found stands besides."""
     known = report.signals
-    if not report.state.is_over or known is None:
+    if not report.state.is_over or known is None or not is_about(report, digest):
         return None
     if content is None:
         if not _covers(report.parts, policy):

@@ -105,11 +105,11 @@ def failure_of(answer: Answer) -> Failed | None:
     if status in (401, 403):
         return Failed(Failure.UNAUTHORIZED)
     if status in (429, 503):
-        return Failed(Failure.OVERLOADED, _retry_after(answer.headers))
+        return Failed(Failure.OVERLOADED, retry_after(answer.headers))
     return Failed(Failure.SERVER if status >= 500 else Failure.REJECTED)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """``Retry-After`` (RFC 9110, 10.2.3) in seconds; a date counts from the answer's own ``Date``, so that
     clocks need not agree. None where absent or unreadable."""
     value = headers.get("retry-after", "").strip()

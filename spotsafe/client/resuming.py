@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from spotsafe.client.aside import order
+from spotsafe.client.aside import order, ordered
 from spotsafe.client.checks import Who
 from spotsafe.client.gather import gather
 from spotsafe.client.holding import mismatch
 from spotsafe.client.holds import expiry_of, receipt_for
-from spotsafe.client.jobs import is_later, outcome_of
+from spotsafe.client.jobs import Refusal, is_about, is_later, outcome_of
 from spotsafe.client.plans import ask, concluded, judge, may_redact, nothing_known, unhurried, without_later
 from spotsafe.client.starting import Starting
 from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Decision, Disposition, Verdict
 from spotsafe.core.errors import ConfigurationError, SurfaceBlocked, SurfaceHeld
+from spotsafe.core.jobs import JobReport
 from spotsafe.core.receipts import HoldReason, HoldState, HoldVerdict, Receipt
 from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import drive
@@ -57,7 +58,8 @@ class Resuming(Starting):
 
     def verdict(self, receipt: Receipt | str, *, wait: float = 0.0) -> HoldVerdict:
         """Where a hold stands: pending, released, rejected or expired. Asks once, unless *wait* gives
-        seconds to wait for a decision. What cannot be found out is pending."""
+        seconds to wait for a decision; a client that is closed meanwhile waits no longer. What cannot be
+        found out is pending."""
         receipt = self.receipt(receipt)
         policy = self.policy(receipt.surface)
         end = self._clock.monotonic() + wait
@@ -68,7 +70,8 @@ class Resuming(Starting):
             left = end - self._clock.monotonic()
             if said.state is not HoldState.PENDING or left <= 0:
                 return said
-            self._runtime.workers.pause(min(POLL, left))
+            if not self._runtime.workers.pause(min(POLL, left)):
+                return said
 
     def _said(self, receipt: Receipt, policy: SurfacePolicy) -> HoldVerdict:
         """What people and the clock say of a hold."""
@@ -96,9 +99,24 @@ class Resuming(Starting):
         kinds = {part.kind for part in policy.content.values()}
         if receipt.reason is not HoldReason.OUTAGE or (kinds and kinds.isdisjoint(LATER_KINDS)):
             return None
+        report = self.job(receipt, policy)
+        if report is None:
+            return None
+        if report.state.is_over and not is_about(report, receipt.digest):
+            # Somebody ordered other content under this id, or mixed two answers up: not for this receipt.
+            self._faults.note("client.jobs", "other content")
+        return outcome_of(report, policy, content, receipt.digest)
+
+    def job(self, receipt: Receipt, policy: SurfacePolicy) -> JobReport | None:
+        """Where the job behind *receipt* stands; None where nothing is known of it. Asks once."""
         primary = self._planned(policy).primary
-        report = None if primary is None or primary.jobs is None else primary.jobs.report(receipt.decision_id)
-        return None if report is None else outcome_of(report, policy, content)
+        return None if primary is None or primary.jobs is None else primary.jobs.report(receipt.decision_id)
+
+    def reordered(self, receipt: Receipt, policy: SurfacePolicy, content: Content) -> Refusal | None:
+        """Order the job behind *receipt* again, on the calling thread: None once it is under way, else why it
+        is not. Harmless where it is under way already."""
+        what = self._circumstances(policy, self._clock.monotonic(), (None, None, None))
+        return ordered(self._planned(policy), content, what, receipt.decision_id)
 
     def resume(
         self,

@@ -8,10 +8,10 @@ from threading import Lock
 from typing import Any
 
 from spotsafe.client.cache import SignalCache, slot_of
-from spotsafe.client.jobs import Sending
 from spotsafe.client.plans import Plan, Result
 from spotsafe.client.reporting import Reporting
 from spotsafe.client.rungs import Rungs
+from spotsafe.client.sending import Sending
 from spotsafe.client.workers import Workers
 from spotsafe.core.decision import Decision
 from spotsafe.core.faults import FaultCounter

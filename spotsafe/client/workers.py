@@ -118,9 +118,10 @@ class Workers:
             )
         return DetectorError(Failure.INTERNAL)
 
-    def pause(self, seconds: float) -> None:
-        """Wait *seconds* on the calling thread, or until the pool closes."""
-        self._closing.wait(seconds)
+    def pause(self, seconds: float) -> bool:
+        """Wait *seconds* on the calling thread, or until the pool closes; whether it is still open. Who
+        pauses in a loop has to end it then: no further pause takes any time."""
+        return not self._closing.wait(seconds)
 
     def drain(self, timeout: float) -> bool:
         """Wait until nothing is queued or running, at most *timeout* seconds; whether that was reached."""

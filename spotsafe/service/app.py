@@ -25,8 +25,9 @@ from spotsafe.service import (
     health,
     hold_routes,
     intake,
+    job_desk,
     job_routes,
-    job_table,
+    job_sweep,
     moderations,
     openapi,
     page_routes,
@@ -47,7 +48,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("POST", "/v1/detect", detection.detect),
     ("GET", "/v1/labels", detection.labels),
     ("POST", "/v1/jobs", job_routes.order),
+    ("GET", "/v1/jobs", job_desk.listing),
     ("GET", "/v1/jobs/{job_id}", job_routes.show),
+    ("POST", "/v1/jobs/{job_id}", job_desk.requeue),
     ("PUT", "/v1/jobs/{job_id}/parts/{position}", job_routes.receive),
     ("POST", "/v1/events", intake.events),
     ("POST", "/v1/feedback", intake.feedback),
@@ -162,18 +165,7 @@ async def sweep(service: Service) -> None:
             sweeping = partial(service.store.sweep, days=service.limits.adoption_days)
             dropped = await to_thread.run_sync(sweeping, service.clock.now(), retain, by_surface)
             service.metrics.count("spotsafe_events_swept_total", dropped)
-            await to_thread.run_sync(_sweep_jobs, service)
+            if await to_thread.run_sync(job_sweep.sweep, service):
+                service.jobs.wake()
     except StoreUnavailable:
         service.faults.note("service.sweep", "StoreUnavailable")
-
-
-def _sweep_jobs(service: Service) -> None:
-    """Forget what no longer waits for anything. Content whose job is gone goes with it."""
-    limits, now = service.limits, service.clock.now()
-    with service.store.writing() as connection:
-        job_table.prune(
-            connection, now, receiving=limits.job_receive_seconds, retain=limits.job_retain_seconds
-        )
-        # A job's row comes before its content: what has no row is left over.
-        needed = job_table.alive(connection)
-        service.spool.sweep(needed)

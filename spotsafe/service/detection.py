@@ -5,11 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from spotsafe.core.content import Content
 from spotsafe.core.labels import LABELS, default_action
 from spotsafe.core.reading import WireError
-from spotsafe.core.seams import Capabilities, DetectRequest
-from spotsafe.core.signals import Cause, Missing, Signals
+from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Signals
 from spotsafe.core.wire import (
     ACCEPTED_VERSIONS,
     MAX_ITEMS,
@@ -20,6 +19,7 @@ from spotsafe.core.wire import (
 )
 from spotsafe.service.access import authorised
 from spotsafe.service.bodies import json_body
+from spotsafe.service.fitting import fitted, with_missing
 from spotsafe.service.problems import WIRE_VERSION as WIRE_PROBLEM
 from spotsafe.service.problems import Problem
 from spotsafe.service.state import Service, service_of
@@ -83,36 +83,14 @@ async def scored(service: Service, requests: list[DetectRequest], application: s
     queue = service.engine.queue()
     detector = service.engine.detector
     capabilities = detector.capabilities() if detector is not None else None
-    fitted = [_fitted(wanted, capabilities, service.limits.text_characters) for wanted in requests]
-    work = [wanted for wanted, _ in fitted if len(wanted.content)]
+    fits = [fitted(wanted, capabilities, service.limits.text_characters) for wanted in requests]
+    work = [wanted for wanted, _ in fits if len(wanted.content)]
     answers = iter(await queue.detect(work, application) if work else [])
     version = detector.version if detector is not None else ""
     return [
-        _with(next(answers) if len(wanted.content) else Signals(engine=version), oversized)
-        for wanted, oversized in fitted
+        with_missing(next(answers) if len(wanted.content) else Signals(engine=version), oversized)
+        for wanted, oversized in fits
     ]
-
-
-def _fitted(
-    wanted: DetectRequest, capabilities: Capabilities | None, most: int
-) -> tuple[DetectRequest, list[Missing]]:
-    """*wanted* without texts over *most* code points and without context that the detector does not
-    read, and what is missing for that."""
-    content = wanted.content
-    too_long = [part for part in content if part.kind == "text" and len(part.data) > most]
-    oversized = [Missing(label, part.name, Cause.SIZE) for part in too_long for label in wanted.labels]
-    read = capabilities.context_fields if capabilities is not None else tuple(wanted.context)
-    context = {name: value for name, value in wanted.context.items() if name in read}
-    if too_long:
-        kept = [part for part in content if not (part.kind == "text" and len(part.data) > most)]
-        content = Content(kept, content.languages)
-    return DetectRequest(content, wanted.labels, context), oversized
-
-
-def _with(signals: Signals, oversized: list[Missing]) -> Signals:
-    if not oversized:
-        return signals
-    return Signals(signals.scores, (*signals.missing, *oversized), signals.engine)
 
 
 async def labels(request: Request) -> Response:

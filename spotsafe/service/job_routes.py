@@ -3,24 +3,35 @@ asked for; every step may be repeated without harm."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 from anyio import to_thread
+from sqlalchemy import Connection
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from spotsafe.core.jobs import JobOrder, JobState, decode_order, encode_report
+from spotsafe.core.jobs import Asked, JobOrder, JobState, decode_order, encode_report
 from spotsafe.core.reading import WireError
 from spotsafe.core.wire import lengths
-from spotsafe.service import job_table
+from spotsafe.service import job_bounds, job_table
 from spotsafe.service.access import authorised
 from spotsafe.service.bodies import json_body
 from spotsafe.service.detection import bounded, checked_wire_version
 from spotsafe.service.event_records import is_identifier
 from spotsafe.service.job_table import Job
-from spotsafe.service.problems import CONFLICT, MALFORMED, NOT_FOUND, OVERLOADED, TOO_LARGE, TOO_MANY, Problem
+from spotsafe.service.problems import (
+    CONFLICT,
+    MALFORMED,
+    NO_ROOM,
+    NOT_FOUND,
+    SLOW_BODY,
+    TOO_LARGE,
+    TOO_MANY,
+    Problem,
+)
 from spotsafe.service.state import Service, service_of
 from spotsafe.service.store import insert_new
 from spotsafe.service.tables import jobs
@@ -39,7 +50,7 @@ async def order(request: Request) -> Response:
     if job.state is JobState.QUEUED:
         service.jobs.wake()
     service.metrics.count("spotsafe_jobs_ordered_total", int(new))
-    return JSONResponse(encode_report(job.job_id, job.state, needs=needs), 201 if new else 200)
+    return JSONResponse(encode_report(job.job_id, job.state, job.asked, needs=needs), 201 if new else 200)
 
 
 async def receive(request: Request) -> Response:
@@ -54,11 +65,20 @@ async def receive(request: Request) -> Response:
     number = int(position) if position.isascii() and position.isdigit() and len(position) < 4 else -1
     if number not in wanted.media:
         raise Problem(NOT_FOUND, "The job has no media part at this position; its needs name them.")
+    if number not in job_bounds.wanted(wanted, service.limits):
+        raise Problem(
+            TOO_LARGE,
+            "The part is larger than what is looked into and was not asked for; send what needs names.",
+        )
+    seconds = service.limits.job_receive_seconds
     try:
-        await service.spool.receive(job_id, number, wanted.parts[number].size, _chunks(request))
+        async with asyncio.timeout(seconds):
+            await service.spool.receive(wanted, number, _chunks(request))
     except FileNotFoundError:  # the job ended meanwhile, by another upload, or because it took too long
         raise Problem(NOT_FOUND, "The job no longer waits for bytes. Ask for its state.") from None
-    if await to_thread.run_sync(_complete, service, wanted):
+    except TimeoutError:
+        raise Problem(SLOW_BODY, f"Send each part within {seconds:g} seconds.") from None
+    if await to_thread.run_sync(complete, service, wanted):
         service.jobs.wake()
     return Response(status_code=204)
 
@@ -71,8 +91,7 @@ async def show(request: Request) -> Response:
     job = await to_thread.run_sync(_found, service, job_id, principal.application)
     needs = await to_thread.run_sync(_needs, service, job) if job.state is JobState.RECEIVING else ()
     answer = None if job.answer is None else json.loads(job.answer)
-    report = encode_report(job_id, job.state, needs=needs, labels=job.labels, parts=job.parts, answer=answer)
-    return JSONResponse(report)
+    return JSONResponse(encode_report(job_id, job.state, job.asked, needs=needs, answer=answer))
 
 
 def _readable(body: object, most: int) -> JobOrder:
@@ -92,39 +111,74 @@ def _ordered(
     service: Service, wanted: JobOrder, body: Any, application: str
 ) -> tuple[bool, Job, tuple[int, ...]]:
     """Whether the job is new, how it stands now, and which parts it needs."""
-    now, size = service.clock.now(), sum(part.size for part in wanted.parts)
-    parts = lengths(wanted.request({}).content)
-    row = job_table.row_for(wanted.id, application, now, size=size, labels=wanted.labels, parts=parts)
-    with service.store.writing() as connection:
-        job = job_table.find(connection, wanted.id)
-        if job is None:
-            _admit(service, connection, application, size)
-            insert_new(connection, jobs, "job_id", [row])
-    new = job is None
-    if job is not None and (job.application, job.size, dict(job.parts)) != (application, size, parts):
-        # Also of the same application: it would take the answer for what it had not sent.
-        raise Problem(CONFLICT, "This id is taken. Use a new one for each job.")
-    if job is None or job.state is JobState.RECEIVING:
+    written = job_bounds.kept(body)
+    size = job_bounds.room(wanted, written, service.limits)
+    asked = Asked(wanted.labels, lengths(wanted.request({}).content), wanted.digest)
+    new = _entered(service, wanted.id, application, size, asked)
+    job = _found(service, wanted.id, application)
+    if job.state is JobState.RECEIVING:
         # The first order counts: bytes that arrived belong to it.
         if new or not service.spool.holds(wanted.id):
-            service.spool.begin(wanted.id, body)
-        _complete(service, service.spool.order(wanted.id))
-    job = _found(service, wanted.id, application)
+            service.spool.begin(wanted.id, written)
+        complete(service, service.spool.order(wanted.id))
+        job = _found(service, wanted.id, application)
     return new, job, _needs(service, job) if job.state is JobState.RECEIVING else ()
 
 
-def _admit(service: Service, connection: Any, application: str, size: int) -> None:
-    limits = service.limits
-    seconds = limits.retry_after
+def _entered(service: Service, job_id: str, application: str, size: int, asked: Asked) -> bool:
+    """Whether the job is entered now; False where it was before, for the same content."""
+    row = job_table.row_for(job_id, application, service.clock.now(), size=size, asked=asked)
+    with service.store.writing() as connection:
+        job = job_table.find(connection, job_id)
+        if job is None:
+            _admit(service, connection, application, size)
+            if insert_new(connection, jobs, "job_id", [row]):
+                return True
+            job = job_table.find(connection, job_id)
+    if job is None or job.application != application or not _same(job, asked, size):
+        # Also of the same application: it would take the answer for what it had not sent.
+        raise Problem(CONFLICT, "This id is taken by other content. Use a new one for each job.")
+    return False
+
+
+def _same(job: Job, asked: Asked, size: int) -> bool:
+    """Whether *job* is about the same content; without a digest, by what else is known of it."""
+    agree = job.asked.digest == asked.digest and dict(job.asked.parts) == asked.parts
+    return agree and (asked.digest != "" or job.size == size)
+
+
+def _admit(service: Service, connection: Connection, application: str, size: int) -> None:
+    """Raise :class:`Problem` 413 where the job alone has too much, 429 where the key has its share, 507 where
+    the spool is full."""
+    limits, seconds = service.limits, service.limits.retry_after
+    most = min(limits.spool_bytes, limits.spool_bytes_per_key)
+    if size > most:
+        raise Problem(TOO_LARGE, f"Texts and media of a job have at most {most} bytes together; split it.")
     if job_table.open_jobs(connection, application) >= limits.jobs_per_key:
-        raise Problem(TOO_MANY, "Too many jobs of this key wait. Try again later.", retry_after=seconds)
-    if job_table.spooled(connection) + size > limits.spool_bytes:
-        raise Problem(OVERLOADED, "Too many bytes wait to be checked. Try again later.", retry_after=seconds)
+        raise Problem(
+            TOO_MANY, f"{limits.jobs_per_key} jobs of this key wait. Try again when some of them are over.",
+            retry_after=seconds,
+        )  # fmt: skip
+    aside_after = service.clock.now() - limits.job_aside_seconds
+    if job_table.spooled(connection, aside_after, application) + size > limits.spool_bytes_per_key:
+        raise Problem(
+            TOO_MANY,
+            f"Jobs of this key have at most {limits.spool_bytes_per_key} bytes together. Try again when some "
+            "of them are over.",
+            retry_after=seconds,
+        )
+    if job_table.spooled(connection, aside_after) + size > limits.spool_bytes:
+        raise Problem(
+            NO_ROOM,
+            f"Jobs of all keys have at most {limits.spool_bytes} bytes together. Try again later; the "
+            "operator can raise spool_bytes.",
+            retry_after=seconds,
+        )
 
 
-def _complete(service: Service, wanted: JobOrder) -> bool:
+def complete(service: Service, wanted: JobOrder) -> bool:
     """Queue the job if nothing is missing any more; whether that happened now."""
-    if service.spool.needs(wanted.id, wanted):
+    if service.spool.needs(wanted.id, job_bounds.wanted(wanted, service.limits)):
         return False
     with service.store.writing() as connection:
         return job_table.queue(connection, wanted.id, service.clock.now())
@@ -148,7 +202,8 @@ def _kept(service: Service, job_id: str) -> JobOrder:
 
 
 def _needs(service: Service, job: Job) -> tuple[int, ...]:
-    return service.spool.needs(job.job_id, _kept(service, job.job_id))
+    wanted = job_bounds.wanted(_kept(service, job.job_id), service.limits)
+    return service.spool.needs(job.job_id, wanted)
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

@@ -7,20 +7,21 @@ a client, exactly one makes it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy.sql import ColumnElement
 
-from spotsafe.core.jobs import JobState
+from spotsafe.core.jobs import Asked, JobState
 from spotsafe.service.tables import jobs
 
 RECEIVING, QUEUED, RUNNING = JobState.RECEIVING.value, JobState.QUEUED.value, JobState.RUNNING.value
+SET_ASIDE = JobState.SET_ASIDE.value
 OVER = tuple(state.value for state in JobState if state.is_over)
 
 
 class Job(NamedTuple):
-    """One row; times are Unix seconds, *size* in bytes of media."""
+    """One row; times are Unix seconds, *size* in bytes of texts and media."""
 
     job_id: str
     application: str
@@ -29,33 +30,38 @@ class Job(NamedTuple):
     changed_at: float
     due_at: float
     attempts: int
+    failures: int
+    losses: int
     size: int
-    labels: tuple[str, ...]
-    parts: Mapping[str, int | None]
+    asked: Asked
     answer: str | None
     version: str | None
+
+    def for_operator(self) -> dict[str, Any]:
+        """What the person who looks after the service may know: nothing of the content but its kind of parts
+        in number, and no answer."""
+        shown = ("job_id", "application", "created_at", "changed_at", "failures", "losses", "size", "version")
+        return {
+            **{name: getattr(self, name) for name in shown},
+            "state": self.state.value,
+            "parts": len(self.asked.parts),
+        }
 
 
 def as_job(row: Any) -> Job:
     """The job in *row*."""
-    fields = {**row, "state": JobState(row["state"])}
-    return Job(**{**fields, "labels": tuple(json.loads(row["labels"])), "parts": json.loads(row["parts"])})
+    asked = Asked(tuple(json.loads(row["labels"])), json.loads(row["parts"]), row["digest"])
+    fields = {name: row[name] for name in Job._fields if name not in ("asked", "state")}
+    return Job(**fields, state=JobState(row["state"]), asked=asked)
 
 
-def row_for(
-    job_id: str,
-    application: str,
-    now: float,
-    *,
-    size: int,
-    labels: Sequence[str],
-    parts: Mapping[str, int | None],
-) -> dict[str, Any]:
+def row_for(job_id: str, application: str, now: float, *, size: int, asked: Asked) -> dict[str, Any]:
     """A new job as a row."""
-    times = {"created_at": now, "changed_at": now, "due_at": now}
     return {
-        "job_id": job_id, "application": application, "state": RECEIVING, "attempts": 0, "size": size,
-        "labels": json.dumps(list(labels)), "parts": json.dumps(dict(parts)), **times,
+        "job_id": job_id, "application": application, "state": RECEIVING, "created_at": now,
+        "changed_at": now, "due_at": now, "attempts": 0, "failures": 0, "losses": 0, "size": size,
+        "digest": asked.digest, "labels": json.dumps(list(asked.labels)),
+        "parts": json.dumps(dict(asked.parts)),
     }  # fmt: skip
 
 
@@ -71,10 +77,13 @@ def open_jobs(connection: Connection, application: str) -> int:
     return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
 
 
-def spooled(connection: Connection) -> int:
-    """Bytes of media of all jobs that are not over, as announced."""
-    total = select(func.coalesce(func.sum(jobs.c.size), 0)).where(jobs.c.state.not_in(OVER))
-    return int(connection.execute(total).scalar_one())
+def spooled(connection: Connection, aside_after: float, application: str | None = None) -> int:
+    """Bytes of the content that is or will be in the spool, of one *application* or of all. Content of jobs
+    set aside before *aside_after* is gone."""
+    kept = _with_content(aside_after)
+    if application is not None:
+        kept = and_(kept, jobs.c.application == application)
+    return int(connection.execute(select(func.coalesce(func.sum(jobs.c.size), 0)).where(kept)).scalar_one())
 
 
 def queue(connection: Connection, job_id: str, now: float) -> bool:
@@ -84,15 +93,16 @@ def queue(connection: Connection, job_id: str, now: float) -> bool:
 
 
 def take(connection: Connection, now: float, lease: float) -> Job | None:
-    """The job whose turn it is, taken for *lease* seconds; a running one whose lease is over counts as
-    queued. Its attempts go up by one. None where none is due."""
+    """The job whose turn it is, taken for *lease* seconds. A running one whose lease is over counts as
+    queued, and as lost once more: whoever had it neither ended nor gave it back. None where none is due."""
     due = and_(jobs.c.state.in_((QUEUED, RUNNING)), jobs.c.due_at <= now)
     # In order of turn; equal turns in order of id, which begins with the time.
     first = select(jobs.c.job_id).where(due).order_by(jobs.c.due_at, jobs.c.job_id).limit(1).scalar_subquery()
+    lost = jobs.c.losses + case((jobs.c.state == RUNNING, 1), else_=0)
     change = (
         update(jobs)
         .where(jobs.c.job_id == first, due)
-        .values(state=RUNNING, due_at=now + lease, changed_at=now, attempts=jobs.c.attempts + 1)
+        .values(state=RUNNING, due_at=now + lease, changed_at=now, attempts=jobs.c.attempts + 1, losses=lost)
         .returning(*jobs.c)
     )
     row = connection.execute(change).mappings().first()
@@ -105,9 +115,16 @@ def renew(connection: Connection, job: Job, due_at: float) -> bool:
 
 
 def put_back(connection: Connection, job: Job, due_at: float, now: float) -> bool:
-    """Have *job* tried again at *due_at*. False where somebody else has it by now."""
+    """An attempt at *job* failed: have it tried again at *due_at*. False where somebody else has it."""
+    failed = {"state": QUEUED, "due_at": due_at, "changed_at": now, "failures": jobs.c.failures + 1}
+    return bool(connection.execute(update(jobs).where(_mine(job)).values(**failed)).rowcount)
+
+
+def give_back(connection: Connection, job: Job, now: float) -> bool:
+    """Nothing is wrong with *job*, but this worker stops: have it taken by the next one, at once. False where
+    somebody else has it by now."""
     change = update(jobs).where(_mine(job))
-    return bool(connection.execute(change.values(state=QUEUED, due_at=due_at, changed_at=now)).rowcount)
+    return bool(connection.execute(change.values(state=QUEUED, due_at=now, changed_at=now)).rowcount)
 
 
 def finish(
@@ -118,9 +135,26 @@ def finish(
     return bool(connection.execute(update(jobs).where(_mine(job)).values(**values)).rowcount)
 
 
-def _mine(job: Job) -> Any:
+def requeue(connection: Connection, job_id: str, now: float) -> bool:
+    """Have a job that was set aside tried again as if it were new. False where it is not set aside."""
+    afresh = {"state": QUEUED, "due_at": now, "changed_at": now, "failures": 0, "losses": 0}
+    change = update(jobs).where(jobs.c.job_id == job_id, jobs.c.state == SET_ASIDE)
+    return bool(connection.execute(change.values(**afresh, answer=None, version=None)).rowcount)
+
+
+def _mine(job: Job) -> ColumnElement[bool]:
     """The lease is told apart by its attempt: a worker that was given up for dead has an older one."""
     return and_(jobs.c.job_id == job.job_id, jobs.c.state == RUNNING, jobs.c.attempts == job.attempts)
+
+
+def listed(connection: Connection, state: JobState, *, limit: int, after: str | None = None) -> list[Job]:
+    """At most *limit* jobs in *state*, oldest first; *after* is the last id of the page before."""
+    query = select(jobs).where(jobs.c.state == state.value).order_by(jobs.c.created_at, jobs.c.job_id)
+    if after is not None:
+        start = select(jobs.c.created_at).where(jobs.c.job_id == after).scalar_subquery()
+        later = jobs.c.created_at > start
+        query = query.where(or_(later, and_(jobs.c.created_at == start, jobs.c.job_id > after)))
+    return [as_job(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def counted(connection: Connection) -> dict[str, int]:
@@ -131,6 +165,11 @@ def counted(connection: Connection) -> dict[str, int]:
     return counts
 
 
+def receiving(connection: Connection) -> list[str]:
+    """Ids of the jobs whose bytes have not all come, as far as anybody noticed."""
+    return list(connection.execute(select(jobs.c.job_id).where(jobs.c.state == RECEIVING)).scalars())
+
+
 def prune(connection: Connection, now: float, *, receiving: float, retain: float) -> None:
     """Forget jobs whose bytes did not come within *receiving* seconds, and answers older than *retain*."""
     lost = and_(jobs.c.state == RECEIVING, jobs.c.created_at < now - receiving)
@@ -138,6 +177,11 @@ def prune(connection: Connection, now: float, *, receiving: float, retain: float
     connection.execute(delete(jobs).where(or_(lost, old)))
 
 
-def alive(connection: Connection) -> set[str]:
-    """Ids of the jobs whose content is still needed."""
-    return set(connection.execute(select(jobs.c.job_id).where(jobs.c.state.not_in(OVER))).scalars())
+def with_content(connection: Connection, aside_after: float) -> set[str]:
+    """Ids of the jobs whose content is needed, or may still be: see :func:`spooled`."""
+    return set(connection.execute(select(jobs.c.job_id).where(_with_content(aside_after))).scalars())
+
+
+def _with_content(aside_after: float) -> ColumnElement[bool]:
+    aside = and_(jobs.c.state == SET_ASIDE, jobs.c.changed_at > aside_after)
+    return or_(jobs.c.state.not_in(OVER), aside)

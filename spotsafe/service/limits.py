@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from spotsafe.core.records import EVENTS_PER_REQUEST, MAX_EVENT_BYTES
+from spotsafe.detectors.decode.limits import AUDIO, IMAGE, VIDEO
 
 MIB = 1024 * 1024
 
@@ -65,23 +66,42 @@ class Limits(NamedTuple):
     """Time between two retention sweeps."""
 
     job_bytes: int = 1024 * MIB
-    """Largest media part of a job."""
+    """Largest media part that a job may announce; beyond it 413."""
+    job_image_bytes: int = IMAGE.bytes
+    job_audio_bytes: int = AUDIO.bytes
+    job_video_bytes: int = VIDEO.bytes
+    """Largest file of each kind that is looked into: what the decoders take. A larger one is not asked for
+    and not read; its labels are missing with cause ``size``."""
+    job_memory: int = 512 * MIB
+    """Media of one job that are read into memory together; what comes after that is missing, ``size``."""
     spool_bytes: int = 16 * 1024 * MIB
-    """All that waits in the spool; beyond it new jobs are refused with 503."""
+    """Texts and media of all jobs that wait; beyond it new jobs are refused with 507."""
+    spool_bytes_per_key: int = 8 * 1024 * MIB
+    """The same for one key: beyond it 429; a job that alone has more is refused with 413."""
     jobs_per_key: int = 1_000
     """Jobs of one key that are not over; beyond it 429."""
     job_workers: int = 1
-    """Jobs in work at one moment; 0 where other processes on the same store work on them."""
+    """Jobs in work at one moment, each by a worker that has one at a time; 0 where other processes on the
+    same store work on them."""
     job_seconds: float = 900.0
     """How long the detector may take for one attempt."""
     job_lease: float = 60.0
-    """For how long a worker has a job without saying that it is alive; then another may take it."""
+    """For how long a worker has a job without saying that it is alive; then another may take it. Also how
+    much longer than :attr:`job_seconds` a detector may take before the attempt is given up."""
     job_attempts: int = 3
-    """Attempts before a job is set aside."""
+    """Attempts that failed (an error, a time-out, nothing answered) before a job is set aside. A service that
+    is stopped gives its jobs back, and nothing is counted."""
+    job_losses: int = 8
+    """How often a worker may vanish over a job (its process was killed, or crashed) before the job is set
+    aside unseen. More than :attr:`job_attempts`: most processes that are killed are killed for another
+    reason than the job that they happen to work on."""
     job_pause: float = 30.0
     """Seconds before the second attempt; doubled for each further one."""
     job_receive_seconds: float = 3_600.0
     """How long a job may wait for its bytes."""
+    job_aside_seconds: float = 72 * 3_600.0
+    """How long the content of a job that was set aside is kept, so that an operator may have it tried again:
+    as long as a hold lasts where nothing else is said. 0 keeps none."""
     job_retain_seconds: float = 7 * 86_400.0
     """How long the answer of a job is kept."""
     job_poll_seconds: float = 5.0

@@ -43,18 +43,20 @@ TOO_LARGE = Kind("too-large", 413, "The body is too large")
 MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body's type or encoding is not supported")
 MISDIRECTED = Kind("misdirected", 421, "The host is not served here")
 INVALID = Kind("invalid-body", 422, "The body does not have the expected shape")
+MISMATCH = Kind("content-mismatch", 422, "The bytes are not those that were ordered")
 TOO_MANY = Kind("too-many-requests", 429, "This key has too much in the queue", "rate_limit_error")
 INTERNAL = Kind("internal", 500, "An internal fault", "server_error")
 OVERLOADED = Kind("overloaded", 503, "The service is at its limit", "server_error")
 NOT_READY = Kind("not-ready", 503, "The service is not ready yet", "server_error")
 DETECTOR_FAILED = Kind("detector-failed", 503, "The detector gave no answer", "server_error")
 STORE_FAILED = Kind("store-unavailable", 503, "The store cannot be used at the moment", "server_error")
+NO_ROOM = Kind("insufficient-storage", 507, "The service has no room for this now", "server_error")
 # fmt: on
 
 KINDS = (
     MALFORMED, BAD_REQUEST, WIRE_VERSION, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, SLOW_BODY, CONFLICT,
-    TOO_LARGE, MEDIA_TYPE, MISDIRECTED, INVALID, TOO_MANY, INTERNAL, OVERLOADED, NOT_READY, DETECTOR_FAILED,
-    STORE_FAILED,
+    TOO_LARGE, MEDIA_TYPE, MISDIRECTED, INVALID, MISMATCH, TOO_MANY, INTERNAL, OVERLOADED, NOT_READY,
+    DETECTOR_FAILED, STORE_FAILED, NO_ROOM,
 )  # fmt: skip
 """Every kind, for the documentation and its test."""
 

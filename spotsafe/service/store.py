@@ -24,16 +24,19 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from spotsafe.core.errors import ConfigurationError, SpotsafeError
 from spotsafe.service import adoption_cells, holdings
 from spotsafe.service.event_records import Event
-from spotsafe.service.tables import SCHEMA_VERSION, about, events, feedback, holds, metadata
+from spotsafe.service.tables import LATER_COLUMNS, SCHEMA_VERSION, about, events, feedback, holds, metadata
 
 FILE_NAME = "spotsafe.sqlite"
 
@@ -201,11 +204,25 @@ def _check_schema(connection: Connection) -> None:
     found = connection.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
     if found is None:
         _put_fact(connection, "schema", str(SCHEMA_VERSION))
+    elif found.isdigit() and 1 <= int(found) < SCHEMA_VERSION:
+        _upgrade(connection, int(found))
+        _put_fact(connection, "schema", str(SCHEMA_VERSION))
     elif found != str(SCHEMA_VERSION):
         raise ConfigurationError(
             f"the data directory was written by schema {found}, this version reads {SCHEMA_VERSION}: "
             "start the version that wrote it, or name another directory"
         )
+
+
+def _upgrade(connection: Connection, found: int) -> None:
+    """Add the columns that later versions of the schema have; a table that was made just now has them."""
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for table, columns in LATER_COLUMNS[version].items():
+            there = {column["name"] for column in inspect(connection).get_columns(table)}
+            for name in columns:
+                if name not in there:
+                    column = CreateColumn(metadata.tables[table].c[name]).compile(connection)
+                    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
 def _put_fact(connection: Connection, name: str, value: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -102,7 +102,10 @@ jobs = Table(
     Column("changed_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("attempts", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False, server_default="0"),
+    Column("losses", BigInteger, nullable=False, server_default="0"),
     Column("size", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=""),
     Column("labels", Text, nullable=False),
     Column("parts", Text, nullable=False),
     Column("answer", Text),
@@ -111,5 +114,10 @@ jobs = Table(
     Index("jobs_by_application", "application", "state"),
 )
 """Content to be checked after the request. None of it stands here: it lies in the spool until the job is
-over. ``due_at`` is when a queued job may be taken, and when the lease of a running one ends; ``parts`` are
-the parts' names with the lengths that evidence must fit into; ``answer`` is JSON."""
+over. ``due_at`` is when a queued job may be taken, and when the lease of a running one ends; ``attempts`` is
+how often it was taken, ``failures`` and ``losses`` are how often that ended with an error and with a worker
+that vanished; ``size`` is what its content takes in the spool; ``digest`` is the client's, under its tenant's
+key; ``parts`` are the parts' names with the lengths that evidence must fit into; ``answer`` is JSON."""
+
+LATER_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {2: {"jobs": ("failures", "losses", "digest")}}
+"""Schema version → table → columns that it added; each has a default, so that older rows can be read."""

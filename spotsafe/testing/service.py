@@ -11,28 +11,21 @@ table through both), over real sockets, so that time-outs, resets and truncation
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from spotsafe.core.content import Part
-from spotsafe.core.errors import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE
 from spotsafe.core.labels import LABELS
-from spotsafe.core.reading import WireError
-from spotsafe.core.records import EVENTS_PER_REQUEST
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Evidence, Missing, Signal, Signals
-from spotsafe.core.wire import ACCEPTED_VERSIONS, WIRE_HEADER, decode_detect, encode_answer
+from spotsafe.core.wire import decode_detect, encode_answer
 from spotsafe.testing.fake_jobs import FakeJobs
-from spotsafe.testing.faults import FAULTS, Connection, Fault
+from spotsafe.testing.fake_server import FakeServer
+from spotsafe.testing.faults import FAULTS, Fault
 
 __all__ = ["FakeService", "Fault"]
-
-PATIENCE = 30.0
-"""Seconds after which a fault that waits gives up by itself, so that no test leaves a thread behind."""
 
 
 class Said(NamedTuple):
@@ -70,7 +63,7 @@ class FakeService:
         self._faults: list[Fault] = []
         self._always: Fault | None = None
         self._lock = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: FakeServer | None = None
 
     # ── script ──────────────────────────────────────────────────────────────────────────────────
 
@@ -112,7 +105,7 @@ class FakeService:
         """Bind a free loopback port and serve on a daemon thread."""
         if self._server is None:
             self.stopping.clear()
-            server = _Server(self)
+            server = FakeServer(self)
             self._server = server
             threading.Thread(
                 target=server.serve_forever, args=(0.02,), name="spotsafe-fake-service", daemon=True
@@ -197,178 +190,3 @@ def _hold(event: Mapping[str, Any], hold: Mapping[str, Any]) -> dict[str, Any]:
         "state": "pending", "decided_at": None, "note": None, "expires": hold["expires"],
         "reason": hold["reason"],
     }  # fmt: skip
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, service: FakeService) -> None:
-        self.service = service
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what these tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection to the fake service."""
-
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    @property
-    def service(self) -> FakeService:
-        """The fake that this connection belongs to."""
-        return self.server.service
-
-    def setup(self) -> None:
-        super().setup()
-        self.service.connections += 1
-
-    def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if not self._allowed():
-            return
-        route: Callable[[Any], None] | None = None
-        if self.path == "/v1/detect":
-            route = self._detect
-        elif self.path == "/v1/events":
-            route = self._events
-        elif self.path.startswith("/v1/holds/"):
-            route = self._decide
-        elif self.path == "/v1/jobs":
-            route = self._order
-        try:
-            body = json.loads(raw)
-        except (ValueError, RecursionError):
-            self._problem(400, "malformed-body", "The body could not be read")
-            return
-        if route is None:
-            self._problem(404, "not-found", "There is nothing here")
-            return
-        route(body)
-
-    def do_PUT(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        if not self._allowed():
-            return
-        job_id, _, position = self.path.removeprefix("/v1/jobs/").partition("/parts/")
-        if self.service.jobs.receive(job_id, position, raw):
-            self.send_response(204)
-            self.end_headers()
-        else:
-            self._problem(404, "not-found", "There is nothing here")
-
-    def do_GET(self) -> None:
-        if not self._allowed():
-            return
-        if self.path.startswith("/v1/jobs/"):
-            report = self.service.jobs.report(self.path.removeprefix("/v1/jobs/"))
-            if report is None:
-                self._problem(404, "not-found", "There is nothing here")
-            else:
-                self._json(200, report)
-            return
-        if self.path.startswith("/v1/holds/"):
-            hold = self.service.holds.get(self.path.removeprefix("/v1/holds/"))
-            if hold is None:
-                self._problem(404, "not-found", "There is nothing here")
-            else:
-                self._json(200, hold)
-        elif self.path.partition("?")[0] == "/v1/holds":
-            wanted = self.path.partition("state=")[2].partition("&")[0] or "pending"
-            found = [hold for hold in self.service.holds.values() if hold["state"] == wanted]
-            self._json(200, {"holds": found, "next": None})
-        elif self.path == "/v1/labels":
-            self._json(200, self.service.reach())
-        elif self.path in ("/healthz", "/readyz"):
-            self._json(200, {"status": "ok"})
-        else:
-            self._problem(404, "not-found", "There is nothing here")
-
-    def _detect(self, body: Any) -> None:
-        self.service.requests.append(body)
-        self.service.headers.append({name.lower(): value for name, value in self.headers.items()})
-        self.service.arrived.release()
-        if self.headers.get(WIRE_HEADER, "1") not in map(str, ACCEPTED_VERSIONS):
-            self._problem(400, "wire-version", "The wire version is not spoken here")
-            return
-        try:
-            answer = self.service.detected(body)
-        except WireError as error:
-            self._invalid(error)
-            return
-        fault = self.service.next_fault()
-        if fault is None:
-            self._json(200, answer)
-            return
-        connection = Connection(self.wfile, self.connection, self.service.stopping, PATIENCE)
-        self.close_connection = not FAULTS[fault.kind](fault, answer, connection)
-
-    def _order(self, body: Any) -> None:
-        try:
-            status, answer = self.service.jobs.order(body)
-        except WireError as error:
-            self._invalid(error)
-            return
-        self._json(status, answer)
-
-    def _events(self, body: Any) -> None:
-        events = body.get("events") if isinstance(body, dict) else None
-        if not isinstance(events, list) or len(events) > EVENTS_PER_REQUEST:
-            self._invalid(WireError("/events", f"must be an array of at most {EVENTS_PER_REQUEST}"))
-            return
-        for index, event in enumerate(events):
-            if not isinstance(event, dict) or not isinstance(event.get("event_id"), str):
-                self._invalid(WireError(f"/events/{index}/event_id", "must be a lower-case UUID"))
-                return
-        self._json(200, self.service.accept(events))
-
-    def _decide(self, body: Any) -> None:
-        hold = self.service.holds.get(self.path.removeprefix("/v1/holds/"))
-        if hold is None:
-            self._problem(404, "not-found", "There is nothing here")
-            return
-        state = body.get("state") if isinstance(body, dict) else None
-        if state not in ("released", "rejected"):
-            self._invalid(WireError("/state", "is one of released, rejected"))
-            return
-        if hold["state"] not in ("pending", state):
-            self._problem(409, "conflict", "The state does not allow this")
-            return
-        hold.update(state=state, note=body.get("note"), decided_at=0.0)
-        self._json(200, hold)
-
-    def _invalid(self, error: WireError) -> None:
-        detail = f"{error.pointer or 'the body'} {error.problem}."
-        self._problem(422, "invalid-body", "The body does not have the expected shape", detail, error)
-
-    def _allowed(self) -> bool:
-        wanted = self.service.api_key
-        if wanted is None or self.headers.get("authorization") == f"Bearer {wanted}":
-            return True
-        self._problem(401, "unauthorized", "A valid key is needed")
-        return False
-
-    def _json(self, status: int, document: Any, media_type: str = "application/json") -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("content-type", media_type)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _problem(
-        self, status: int, slug: str, title: str, detail: str = "", at: WireError | None = None
-    ) -> None:
-        document = {"type": PROBLEM_TYPE + slug, "title": title, "status": status}
-        if detail:
-            document["detail"] = detail
-        if at is not None:
-            document["pointer"] = at.pointer
-        self._json(status, document, PROBLEM_MEDIA_TYPE)
-
-    def log_message(self, *args: object) -> None:
-        """Silent: requests carry content."""

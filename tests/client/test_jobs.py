@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from spotsafe.client.client import Client
-from spotsafe.client.jobs import MOST_REPORTS, LocalJobs, RemoteJobs, Sending
+from spotsafe.client.jobs import MOST_REPORTS, LocalJobs, RemoteJobs
+from spotsafe.client.sending import Sending
 from spotsafe.client.workers import Workers
 from spotsafe.core.content import Audio, Content, Text
 from spotsafe.core.decision import Decision, Disposition
@@ -306,10 +307,10 @@ def test_a_service_that_is_down_holds_and_nothing_raises(manifest: Callable[...,
     client.close(1)
 
 
-def reported(client: Client, parts: dict[str, int | None], score: float) -> JobReport:
+def reported(client: Client, parts: dict[str, int | None], score: float, digest: str) -> JobReport:
     labels = client.policy("episodes.publish").labels
     scores = [Signal(label, score, name, evidence=(TimeRange(0, 1),)) for label in labels for name in parts]
-    return JobReport(JobState.DONE, (), Signals(scores), labels, parts, "e")
+    return JobReport(JobState.DONE, (), Signals(scores), labels, parts, "e", digest)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_a_report_on_other_content_lets_nothing_through(
     client, _ = remote
     _, receipt = held(client, b"a talk")
     client.flush(10)
-    monkeypatch.setattr(RemoteJobs, "report", lambda *_: reported(client, parts, score))
+    monkeypatch.setattr(RemoteJobs, "report", lambda *_: reported(client, parts, score, receipt.digest))
     if "episode" not in parts:
         assert client.verdict(receipt).state is HoldState.PENDING
     with pytest.raises(SurfaceBlocked if parts and score > 0.9 else SurfaceHeld):
@@ -366,12 +367,12 @@ def test_what_waits_to_be_sent_is_bounded_in_bytes() -> None:
     idle = Workers("test", 0, 10, faults)
     sending = Sending(idle, most=10)
     jobs = LocalJobs(FakeDetector(), faults)
-    assert [sending.start(jobs, str(n), REQUEST) for n in range(3)] == [True, False, False]
+    assert [sending.start(jobs, str(n), REQUEST, "") for n in range(3)] == [True, False, False]
     busy = Workers("test", 1, 10, faults)
     sending = Sending(busy, most=4)
-    assert sending.start(jobs, "4", REQUEST)
+    assert sending.start(jobs, "4", REQUEST, "")
     assert busy.drain(10)
-    assert sending.start(jobs, "5", REQUEST)
+    assert sending.start(jobs, "5", REQUEST, "")
     busy.close()
 
 
@@ -385,7 +386,7 @@ class Unequipped(FakeDetector):
 def test_a_job_whose_detector_cannot_start_is_over_and_tried_again() -> None:
     """It would wait for ever if it stayed running."""
     jobs = LocalJobs(Unequipped(), FaultCounter())
-    assert jobs.submit("1", REQUEST)
+    assert jobs.submit("1", REQUEST, "") is None
     report = jobs.report("1")
     assert report is not None
     assert (report.state, report.signals is not None and report.signals.has_failures) == (JobState.DONE, True)
@@ -396,6 +397,6 @@ def test_answers_of_this_process_are_bounded_in_number() -> None:
     """The oldest go first."""
     jobs = LocalJobs(FakeDetector(), FaultCounter())
     for number in range(MOST_REPORTS + 1):
-        assert jobs.submit(str(number), REQUEST)
+        assert jobs.submit(str(number), REQUEST, "") is None
     assert jobs.report("0") is None
     assert jobs.report(str(MOST_REPORTS)) is not None

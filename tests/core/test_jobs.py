@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from spotsafe.core.content import Audio, Content, Part, Text
 from spotsafe.core.jobs import (
+    Asked,
     JobReport,
     JobState,
+    checksum,
     decode_order,
     decode_report,
     encode_order,
@@ -39,7 +42,8 @@ parts = st.lists(
 def test_an_order_and_the_bytes_make_the_request_again(given_parts: list[Part], languages: list[str]) -> None:
     """Whatever was ordered is what the detector will see."""
     request = DetectRequest(Content(given_parts, languages), LABELS, {"market": "se"})
-    order = decode_order(json.loads(json.dumps(encode_order(ID, request))))
+    order = decode_order(json.loads(json.dumps(encode_order(ID, request, "ab" * 32))))
+    assert order.digest == "ab" * 32
     media = {position: given_parts[position].data for position in order.media}
     assert order.request(media) == request
     assert [order.parts[position].size for position in order.media] == [len(media[p]) for p in order.media]
@@ -49,6 +53,26 @@ def test_an_order_carries_no_bytes_of_media() -> None:
     """They follow by themselves, so that neither side holds a recording twice."""
     order = encode_order(ID, DetectRequest(Content([Audio(b"canary-7f3a", "episode")]), LABELS))
     assert "canary" not in json.dumps(order)
+
+
+@given(st.lists(st.binary(max_size=6), min_size=2, max_size=4), st.data())
+def test_an_order_knows_its_bytes_from_all_others(recordings: list[bytes], data: st.DataObject) -> None:
+    """Of another part, altered, or another job's: the checksum tells; the right ones agree."""
+    request = DetectRequest(Content([Audio(one, f"{n}") for n, one in enumerate(recordings)]), LABELS)
+    order = decode_order(json.loads(json.dumps(encode_order(ID, request))))
+    place = data.draw(st.sampled_from(order.media))
+    other = data.draw(st.one_of(st.sampled_from(recordings), st.binary(max_size=8)))
+    assert order.agrees(place, sha256(other).digest()) == (other == recordings[place])
+    assert checksum(ID.replace("1", "2"), place, sha256(other).digest()) != order.parts[place].checksum
+
+
+def test_a_checksum_is_no_plain_digest_and_texts_have_none() -> None:
+    """What stands in an order is no key to look a recording up by, nor one to guess a short text from."""
+    request = DetectRequest(Content([Text("hi", "title"), Audio(b"a song", "episode")]), LABELS)
+    said = json.dumps(encode_order(ID, request, "ab" * 32))
+    for plain in (b"hi", b"a song"):
+        assert sha256(plain).hexdigest() not in said
+    assert "checksum" not in encode_order(ID, request)["parts"][0]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +86,10 @@ def test_an_order_carries_no_bytes_of_media() -> None:
         ({"parts": [{"type": "text", "name": "a", "size": 1}]}, "/parts/0/text"),
         ({"parts": [{"type": "audio", "size": 1, "provenance": "aunt"}]}, "/parts/0/provenance"),
         ({"labels": ["no.such"]}, "/labels/0"),
+        ({"parts": [{"type": "audio", "size": 1, "checksum": "x"}]}, "/parts/0/checksum"),
+        ({"parts": [{"type": "text", "text": "a", "checksum": "00" * 32}]}, "/parts/0/checksum"),
+        ({"digest": "AB" * 32}, "/digest"),
+        ({"digest": 7}, "/digest"),
         ({"id": 7}, "/id"),
         ({"surprise": 1}, ""),
     ],
@@ -86,17 +114,15 @@ def test_a_report_reads_back_as_it_was_written() -> None:
         "engine-1",
     )
     parts, answer = lengths(content), encode_answer([("1", signals)], "engine-1")
-    body = encode_report(ID, JobState.DONE, labels=LABELS, parts=parts, answer=answer)
-    expected = JobReport(JobState.DONE, (), signals, LABELS, parts, "engine-1")
+    body = encode_report(ID, JobState.DONE, Asked(LABELS, parts, "ab" * 32), answer=answer)
+    expected = JobReport(JobState.DONE, (), signals, LABELS, parts, "engine-1", "ab" * 32)
     assert decode_report(json.loads(json.dumps(body))) == expected
 
 
 def test_what_a_finished_report_does_not_say_is_missing() -> None:
     """A label that the answer leaves out was not checked."""
     silent = encode_answer([("1", Signals())], "e")
-    read = decode_report(
-        encode_report(ID, JobState.DONE, labels=LABELS, parts={"episode": None}, answer=silent)
-    )
+    read = decode_report(encode_report(ID, JobState.DONE, Asked(LABELS, {"episode": None}), answer=silent))
     assert read is not None
     assert read.signals is not None
     assert {(m.label, m.cause) for m in read.signals.missing} == {(label, Cause.ERROR) for label in LABELS}
@@ -105,7 +131,7 @@ def test_what_a_finished_report_does_not_say_is_missing() -> None:
 def test_a_report_that_names_no_part_says_nothing() -> None:
     """Nothing could be missing in it, and its silence would read as clean."""
     silent = encode_answer([("1", Signals())], "e")
-    read = decode_report(encode_report(ID, JobState.DONE, labels=LABELS, parts={}, answer=silent))
+    read = decode_report(encode_report(ID, JobState.DONE, Asked(LABELS, {}), answer=silent))
     assert read is not None
     assert read.signals is None
 

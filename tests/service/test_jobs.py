@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from spotsafe.core.content import Audio, Content, Part, Text
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
-from spotsafe.core.jobs import JobState, decode_report, encode_order
+from spotsafe.core.jobs import Asked, JobOrder, JobState, decode_report, encode_order
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Signals
 from spotsafe.service.app import sweep
@@ -130,9 +130,9 @@ def test_bytes_for_a_job_that_ended_meanwhile_are_refused(
     order(jobs)
     receive = Spool.receive
 
-    async def late(spool: Spool, job_id: str, *rest: Any) -> None:
-        spool.drop(job_id)
-        await receive(spool, job_id, *rest)
+    async def late(spool: Spool, order: JobOrder, *rest: Any) -> None:
+        spool.drop(order.id)
+        await receive(spool, order, *rest)
 
     monkeypatch.setattr(Spool, "receive", late)
     refused = upload(jobs)
@@ -248,7 +248,7 @@ def test_a_job_whose_worker_died_is_taken_by_the_next(
     client.app.state.service.jobs._tasks[0].cancel()  # type: ignore[attr-defined]  # this worker is the test's
     order(client)
     upload(client)
-    for _ in range(limits.job_attempts):
+    for _ in range(limits.job_losses):
         with store.writing() as connection:
             assert job_table.take(connection, clock.time, limits.job_lease) is not None
             assert job_table.take(connection, clock.time, limits.job_lease) is None
@@ -264,7 +264,7 @@ def test_a_worker_that_was_given_up_for_dead_changes_nothing_any_more(store: Sto
     from spotsafe.service.store import insert_new
     from spotsafe.service.tables import jobs
 
-    row = job_table.row_for(ID.format(1), "local", clock.time, size=0, labels=LABELS, parts={"a": None})
+    row = job_table.row_for(ID.format(1), "local", clock.time, size=0, asked=Asked(LABELS, {"a": None}))
     with store.writing() as connection:
         insert_new(connection, jobs, "job_id", [row])
         job_table.queue(connection, ID.format(1), clock.time)
@@ -281,7 +281,7 @@ def test_a_worker_that_was_given_up_for_dead_changes_nothing_any_more(store: Sto
 
 @pytest.mark.parametrize(
     ("limits", "status"),
-    [(Limits(jobs_per_key=1), 429), (Limits(spool_bytes=len(CANARY)), 503)],
+    [(Limits(jobs_per_key=1), 429), (Limits(spool_bytes=700), 507), (Limits(spool_bytes_per_key=700), 429)],
 )
 def test_what_waits_is_bounded(
     service: Callable[..., TestClient], listener: Listener, limits: Limits, status: int

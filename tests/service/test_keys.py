@@ -30,6 +30,8 @@ NEEDED = {
     ("DELETE", "/v1/banks/entries/{entry_id}"): "admin",
     ("POST", "/v1/jobs"): "detect",
     ("GET", "/v1/jobs/{job_id}"): "detect",
+    ("GET", "/v1/jobs"): "admin",
+    ("POST", "/v1/jobs/{job_id}"): "admin",
     ("PUT", "/v1/jobs/{job_id}/parts/{position}"): "detect",
     ("GET", "/"): "admin",
     ("GET", "/v1/labels"): None,
