@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from spotsafe.evaluation.datasets.opening import MappedSet
     from spotsafe.evaluation.datasets.rows import DataSet
     from spotsafe.evaluation.reports.document import Options
+    from spotsafe.evaluation.runs.measures import Costs
     from spotsafe.evaluation.runs.run import ScoredRun
 
 EVERY = 0.2
@@ -91,6 +93,28 @@ def thresholds_of(args: argparse.Namespace) -> dict[str, float]:
     return {**found, **cut_of(named)}
 
 
+def costs_of(args: argparse.Namespace) -> dict[str, Costs]:
+    """Label → what its errors cost, the most specific pattern winning. Raises ConfigurationError."""
+    from spotsafe.core.labels import expand
+    from spotsafe.evaluation.gates.model import cut_of
+    from spotsafe.evaluation.runs.measures import Costs
+
+    named: dict[str, Costs] = {}
+    for given in args.cost:
+        pattern, _, prices = given.rpartition("=")
+        try:
+            alarm, miss = (float(price) for price in prices.split(":"))
+        except ValueError:
+            alarm = miss = -1.0
+        if not expand([pattern]) or not (0 < alarm < inf and 0 < miss < inf):
+            raise ConfigurationError(
+                f"--cost {given[:60]}: write a label or pattern of the taxonomy, =, and two prices above 0, "
+                "of a false alarm and of a miss, e.g. hate.*=1:10"
+            )
+        named[pattern] = Costs(alarm, miss)
+    return cut_of(named)
+
+
 def _of_surface(args: argparse.Namespace) -> dict[str, float]:
     """The lowest threshold of each label among the surface's rules: where the policy first does something."""
     from spotsafe.cli.sources import policies_of, surface_of
@@ -108,6 +132,10 @@ def _of_surface(args: argparse.Namespace) -> dict[str, float]:
 def add_report(parser: argparse.ArgumentParser) -> None:
     """What a report is made with."""
     add_thresholds(parser)
+    parser.add_argument(
+        "--cost", action="append", default=[], metavar="LABEL=ALARM:MISS",
+        help="what a false alarm and a miss cost, e.g. hate.*=1:10 (default: 1:1)",
+    )  # fmt: skip
     parser.add_argument(
         "--gate", type=Path, metavar="FILE", help="requirements; exit 1 where one is not kept"
     )
@@ -133,7 +161,7 @@ def report_options(args: argparse.Namespace) -> Options:
     """The report's options. Raises ConfigurationError."""
     from spotsafe.evaluation.reports.document import Options
 
-    return Options(thresholds_of(args), args.functional, args.subgroups, args.seed)
+    return Options(thresholds_of(args), args.functional, args.subgroups, args.seed, costs=costs_of(args))
 
 
 def progress_of(

@@ -55,7 +55,9 @@ def reported(
 
     options = report_options(args)
     if gate is not None:
-        options = options._replace(thresholds={**options.thresholds, **gate.thresholds})
+        options = options._replace(
+            thresholds={**options.thresholds, **gate.thresholds}, costs={**options.costs, **gate.costs}
+        )
     against = None if args.against is None else open_run(args.against)
     found = document(run, options, out.progress)
     if against is not None:
@@ -63,7 +65,9 @@ def reported(
         found["comparison"] = compare(against, run, thresholds=options.thresholds, seed=args.seed).to_json()
     if gate is not None:
         out.progress("checking the gate")
-        result = check_gate(gate, run, against=against, thresholds=options.thresholds, seed=args.seed)
+        result = check_gate(
+            gate, run, against=against, thresholds=options.thresholds, costs=options.costs, seed=args.seed
+        )
         found["gate"] = result.to_json()
     if args.with_content and dataset is not None:
         _fill(found, run, dataset)
@@ -101,7 +105,8 @@ def configure_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", type=Path, metavar="RUN_B", help="the run that is judged")
     parser.add_argument(
         "--metric", action="append", default=[], metavar="NAME",
-        help="auprc, auroc, recall, precision, fpr or brier; again for more (default: auprc and auroc)",
+        help="auprc, auroc, recall, precision, f1, fpr, accuracy or brier; again for more (default: auprc "
+        "and auroc)",
     )  # fmt: skip
     parser.add_argument(
         "--labels", action="append", default=[], metavar="LABEL", help="only these labels or patterns"

@@ -82,8 +82,8 @@ class Comparison(NamedTuple):
         return fields
 
 
-METRICS = ("auprc", "auroc", "recall", "precision", "fpr", "brier")
-"""What can be compared. ``recall``, ``precision`` and ``fpr`` are at the label's threshold."""
+METRICS = ("auprc", "auroc", "recall", "precision", "f1", "fpr", "accuracy", "brier")
+"""What can be compared. Rates are at the label's threshold."""
 
 LOWER_IS_BETTER = frozenset({"fpr", "brier"})
 

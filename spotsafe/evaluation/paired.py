@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spotsafe.evaluation.metrics.resample import POISSON_ONE
 from spotsafe.evaluation.runs.run import POSITIVE_FROM, Floats, ScoredRun
 
 MAX_CELLS = 4096
@@ -78,21 +79,8 @@ class Draws:
     def row_counts(self, replicate: int) -> NDArray[np.uint8]:
         """How often draw *replicate* takes each row of the run."""
         rng = np.random.default_rng((self._seed, replicate))
-        counts = _COUNTS[rng.integers(0, len(_COUNTS), self._size, dtype=np.uint16)]
+        counts = POISSON_ONE[rng.integers(0, len(POISSON_ONE), self._size, dtype=np.uint16)]
         return counts if self._member is None else counts[self._member]
-
-
-def _poisson_table() -> NDArray[np.uint8]:
-    """Poisson(1) by its inverse distribution on a grid of 2¹⁶: a look-up takes a tenth of a draw's time, and
-    no probability is off by more than 2⁻¹⁶."""
-    shares = [np.exp(-1.0)]
-    for count in range(1, 9):
-        shares.append(shares[-1] / count)
-    grid = (np.arange(1 << 16) + 0.5) / (1 << 16)
-    return np.searchsorted(np.cumsum(shares), grid).astype(np.uint8)
-
-
-_COUNTS = _poisson_table()
 
 
 RANKED = ("auprc", "auroc")
@@ -140,10 +128,15 @@ class Cells:
         """Figures that are means over rows."""
         if metric == "brier":
             return float(weight @ (self._scores - self._truth) ** 2 / weight.sum())
-        flagged = self._scores >= at
-        over = {"recall": self._truth, "precision": flagged, "fpr": ~self._truth}[metric]
-        right = ~self._truth if metric == "fpr" else self._truth
-        return float((weight @ (flagged & right)) / (weight @ over))
+        flagged, truth = self._scores >= at, self._truth
+        if metric == "accuracy":
+            return float(weight @ (flagged == truth) / weight.sum())
+        right = ~truth if metric == "fpr" else truth
+        hits = float(weight @ (flagged & right))
+        if metric == "f1":
+            return float(2 * hits / np.float64(weight @ flagged + weight @ truth))
+        over = {"recall": truth, "precision": flagged, "fpr": ~truth}[metric]
+        return float(hits / np.float64(weight @ over))
 
 
 def _average_precision(up: F64, down: F64) -> float:

@@ -274,4 +274,4 @@ def test_runs_that_cannot_be_paired_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="disagree on what is right"):
         compare(first, other)
     with pytest.raises(ConfigurationError, match="there are: auprc"):
-        compare(first, first, metrics=["accuracy"])
+        compare(first, first, metrics=["beauty"])

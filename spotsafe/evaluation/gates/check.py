@@ -11,7 +11,7 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.compare import LOWER_IS_BETTER, Difference, Verdict, compare
 from spotsafe.evaluation.gates.model import AGAINST, Gate, RequirementModel
 from spotsafe.evaluation.metrics.estimate import Estimate
-from spotsafe.evaluation.runs.measures import CATALOGUE, THRESHOLD, Subject, measure
+from spotsafe.evaluation.runs.measures import CATALOGUE, COSTS, THRESHOLD, Costs, Subject, measure
 from spotsafe.evaluation.runs.run import Mask, ScoredRun, open_run
 
 
@@ -57,12 +57,14 @@ def check_gate(
     *,
     against: ScoredRun | None = None,
     thresholds: Mapping[str, float] | None = None,
+    costs: Mapping[str, Costs] | None = None,
     seed: int = 0,
 ) -> GateResult:
-    """*run* under *gate*. *against* is what the word ``against`` stands for; *thresholds* (by label) count
-    where the gate names none. A figure that cannot be given fails its requirement with the reason. Raises
-    ConfigurationError where a run to compare with is not named or cannot be opened."""
-    judge = _Judge(gate, run, against, {**(thresholds or {}), **gate.thresholds}, seed)
+    """*run* under *gate*. *against* is what the word ``against`` stands for; *thresholds* and *costs* (by
+    label) count where the gate names none. A figure that cannot be given fails its requirement with the
+    reason. Raises ConfigurationError where a run to compare with is not named or cannot be opened."""
+    cuts, prices = {**(thresholds or {}), **gate.thresholds}, {**(costs or {}), **gate.costs}
+    judge = _Judge(gate, run, against, thresholds=cuts, costs=prices, seed=seed)
     results = [
         result
         for requirement, line in zip(gate.requirements, gate.lines, strict=True)
@@ -77,13 +79,16 @@ class _Judge:
         gate: Gate,
         run: ScoredRun,
         against: ScoredRun | None,
+        *,
         thresholds: Mapping[str, float],
+        costs: Mapping[str, Costs],
         seed: int,
     ) -> None:
         self._gate = gate
         self._run = run
         self._against = against
         self._thresholds = thresholds
+        self._costs = costs
         self._seed = seed
         self._opened: dict[str, ScoredRun] = {}
 
@@ -143,7 +148,8 @@ class _Judge:
                 yield value, self._figure(wanted, label, rows)
 
     def _figure(self, wanted: RequirementModel, label: str, mask: Mask | None) -> Estimate:
-        subject = Subject(self._run, label, self._at(wanted, label), mask, self._seed)
+        at, costs = self._at(wanted, label), self._costs.get(label, COSTS)
+        subject = Subject(self._run, label, at, mask, self._seed, costs)
         return measure(subject, [wanted.metric])[wanted.metric]
 
     def _at(self, wanted: RequirementModel, label: str) -> float:

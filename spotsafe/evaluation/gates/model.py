@@ -17,15 +17,17 @@ Read by the manifest's own YAML reader: what is wrong is told with file, line an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from spotsafe.core.errors import ConfigurationError, Fault
 from spotsafe.core.labels import expand, specificity
 from spotsafe.evaluation.compare import METRICS
-from spotsafe.evaluation.runs.measures import CATALOGUE
+from spotsafe.evaluation.runs.measures import CATALOGUE, Costs
 from spotsafe.policy.document import read_document
 from spotsafe.policy.fields import LabelPatterns, label_hint, problem
 from spotsafe.policy.model import Strict
@@ -34,6 +36,8 @@ from spotsafe.policy.wording import nearest
 
 AGAINST = "against"
 """The word for the run that is named when the gate is checked, instead of a folder."""
+
+Given = TypeVar("Given")
 
 BOUNDS = ("at_least", "at_most", "gap_at_most", "no_worse_than")
 
@@ -63,6 +67,23 @@ def _cuts(value: object) -> dict[str, float]:
         if isinstance(cut, bool) or not isinstance(cut, int | float) or not 0 <= cut <= 1:
             raise problem("holds a threshold that is no number from 0 to 1", "write e.g. 0.7")
     return {pattern: float(cut) for pattern, cut in value.items()}
+
+
+def _prices(value: object) -> dict[str, Costs]:
+    if not isinstance(value, dict):
+        raise problem("must be a mapping", "write {hate.*: {alarm: 1, miss: 10}}")
+    found = {}
+    for pattern, given in value.items():
+        if not expand([pattern]):
+            raise problem(f"{pattern[:40]!r} covers no label of the taxonomy", label_hint(pattern))
+        if not isinstance(given, dict) or set(given) != set(Costs._fields):
+            raise problem("holds no two prices", "write {alarm: 1, miss: 10}")
+        if any(
+            isinstance(p, bool) or not isinstance(p, int | float) or not 0 < p < inf for p in given.values()
+        ):
+            raise problem("holds a price that is no number above 0", "write {alarm: 1, miss: 10}")
+        found[pattern] = Costs(float(given["alarm"]), float(given["miss"]))
+    return found
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -130,6 +151,8 @@ class GateModel(Strict):
     """What the gate is for, in a sentence."""
     thresholds: Annotated[Any, BeforeValidator(_cuts)] = Field(default_factory=dict)
     """Label pattern → where its scores are cut; the most specific pattern wins."""
+    costs: Annotated[Any, BeforeValidator(_prices)] = Field(default_factory=dict)
+    """Label pattern → what a false alarm and a miss cost, for the metric `cost`."""
     requirements: list[RequirementModel] = Field(min_length=1)
     """What must hold; all of it."""
 
@@ -143,11 +166,12 @@ class Gate:
         self.requirements = tuple(model.requirements)
         self.lines = tuple(lines)
         self.thresholds = cut_of(model.thresholds)
+        self.costs: dict[str, Costs] = cut_of(model.costs)
 
 
-def cut_of(patterns: dict[str, float]) -> dict[str, float]:
-    """Label → threshold, from patterns of which the most specific wins."""
-    found: dict[str, float] = {}
+def cut_of(patterns: Mapping[str, Given]) -> dict[str, Given]:
+    """Label → what is given for it (a threshold, prices), from patterns of which the most specific wins."""
+    found: dict[str, Given] = {}
     for pattern in sorted(patterns, key=specificity):
         found.update(dict.fromkeys(expand([pattern]), patterns[pattern]))
     return found

@@ -11,7 +11,7 @@ from spotsafe.evaluation.metrics.columns import Bools, Judged, judged, scarce
 from spotsafe.evaluation.metrics.estimate import CONFIDENCE, Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import F64, mean_estimate, wilson
 from spotsafe.evaluation.metrics.ranking import LEAST
-from spotsafe.evaluation.metrics.resample import PERCENTILE_REPLICATES
+from spotsafe.evaluation.metrics.resample import PERCENTILE_REPLICATES, poisson
 
 BINS = 15
 """Bins of the reliability curve and of the expected calibration error."""
@@ -113,8 +113,7 @@ def _drawn_gaps(rows: Judged, bins: int, rng: np.random.Generator) -> F64:
     total = np.zeros((3, PERCENTILE_REPLICATES, bins))
     square = float((rows.weight() ** 2).sum() / rows.weight().sum())
     for side in _cells(rows, bins):
-        drawn = rng.poisson(side.mass / square, (PERCENTILE_REPLICATES, bins * _FINE)).astype(np.float64)
-        drawn *= square
+        drawn = poisson(side.mass / square, PERCENTILE_REPLICATES, rng) * square
         filled = np.where(side.mass > 0, side.mass, 1.0)
         cells = _Binned(drawn, drawn * (side.hits / filled), drawn * (side.score / filled)).joined(_FINE)
         total += np.stack(cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,6 +147,29 @@ def area(up: F64, down: F64) -> F64:
         return np.asarray((up * below).sum(axis=-1) / (up.sum(axis=-1) * down.sum(axis=-1)))
 
 
+def recall_keeping_precision(up: F64, down: F64, *, precision: float) -> F64:
+    """The best recall while precision is kept, from positives and negatives per distinct score [..., scores],
+    highest first; 0 where no threshold keeps it."""
+    hits = np.cumsum(up, axis=-1)
+    flagged = hits + np.cumsum(down, axis=-1)
+    return _best(hits, (hits >= precision * flagged * (1 - _ROUNDING)) & (flagged > 0))
+
+
+def recall_keeping_fpr(up: F64, down: F64, *, fpr: float) -> F64:
+    """The best recall while the false-positive rate is kept, from the same columns."""
+    false = np.cumsum(down, axis=-1)
+    return _best(np.cumsum(up, axis=-1), false <= fpr * false[..., -1:] * (1 + _ROUNDING))
+
+
+_ROUNDING = 1e-12
+"""What adding up weights may leave of a rate that is met exactly."""
+
+
+def _best(hits: F64, kept: NDArray[np.bool_]) -> F64:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(kept, hits, 0.0).max(axis=-1) / hits[..., -1])
+
+
 def recall_at_precision(
     truth: ArrayLike, scores: ArrayLike, precision: float, rng: np.random.Generator, *, least: int = LEAST
 ) -> AtTarget:
@@ -161,16 +185,9 @@ def recall_at_precision(
     kept, recall, cuts = learned().precision_recall_curve(rows.truth, rows.scores)
     allowed = np.flatnonzero(kept[:-1] >= precision)
 
-    def statistic(up: F64, down: F64) -> F64:
-        hits = np.cumsum(up, axis=-1)
-        flagged = hits + np.cumsum(down, axis=-1)
-        fine = (hits >= precision * flagged) & (flagged > 0)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(fine, hits, 0.0).max(axis=-1) / hits[..., -1])
-
     best = int(allowed[np.argmax(recall[allowed])]) if len(allowed) else None
     value = 0.0 if best is None else float(recall[best])
-    found = percentile_bootstrap(rows, value, statistic, rng)
+    found = percentile_bootstrap(rows, value, partial(recall_keeping_precision, precision=precision), rng)
     return AtTarget(found, None if best is None else float(cuts[best]))
 
 
@@ -189,12 +206,6 @@ def recall_at_fpr(
     wrong, recall, cuts = learned().roc_curve(rows.truth, rows.scores, drop_intermediate=False)
     best = int(np.searchsorted(wrong, fpr, side="right")) - 1
 
-    def statistic(up: F64, down: F64) -> F64:
-        hits, false = np.cumsum(up, axis=-1), np.cumsum(down, axis=-1)
-        fine = false <= fpr * false[..., -1:]
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(fine, hits, 0.0).max(axis=-1) / hits[..., -1])
-
-    found = percentile_bootstrap(rows, float(recall[best]), statistic, rng)
+    found = percentile_bootstrap(rows, float(recall[best]), partial(recall_keeping_fpr, fpr=fpr), rng)
     cut = float(cuts[best])
     return AtTarget(found, cut if np.isfinite(cut) else None)

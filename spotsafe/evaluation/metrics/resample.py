@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spotsafe.evaluation.metrics.columns import Judged
 from spotsafe.evaluation.metrics.estimate import CONFIDENCE, Estimate
@@ -66,10 +67,33 @@ def cells(rows: Judged, limit: int = MAX_CELLS) -> Cells:
 
 def replicates(found: Cells, rng: np.random.Generator, count: int) -> tuple[F64, F64]:
     """*count* draws of the cells' positives and negatives: two arrays [count, cells]."""
-    size = (count, len(found.positives))
-    up = rng.poisson(found.positives / found.grain_positive, size) * found.grain_positive
-    down = rng.poisson(found.negatives / found.grain_negative, size) * found.grain_negative
+    up = poisson(found.positives / found.grain_positive, count, rng) * found.grain_positive
+    down = poisson(found.negatives / found.grain_negative, count, rng) * found.grain_negative
     return up, down
+
+
+def poisson(means: F64, count: int, rng: np.random.Generator) -> F64:
+    """*count* Poisson draws of each of *means* [count, means]. Cells of one row, which most cells of small
+    sets are, take a tenth of the time by a table."""
+    drawn = np.zeros((count, len(means)))
+    ones = np.flatnonzero(means == 1.0)
+    rest = np.flatnonzero((means > 0) & (means != 1.0))
+    drawn[:, ones] = POISSON_ONE[rng.integers(0, len(POISSON_ONE), (count, len(ones)), dtype=np.uint16)]
+    drawn[:, rest] = rng.poisson(means[rest], (count, len(rest)))
+    return drawn
+
+
+def _poisson_table() -> NDArray[np.uint8]:
+    """Poisson(1) by its inverse distribution on a grid of 2¹⁶: no probability is off by more than 2⁻¹⁶."""
+    shares = [np.exp(-1.0)]
+    for number in range(1, 9):
+        shares.append(shares[-1] / number)
+    grid = (np.arange(1 << 16) + 0.5) / (1 << 16)
+    return np.searchsorted(np.cumsum(shares), grid).astype(np.uint8)
+
+
+POISSON_ONE = _poisson_table()
+"""A uniform number of 16 bits → a draw of Poisson(1)."""
 
 
 Statistic = Callable[[F64, F64], F64]

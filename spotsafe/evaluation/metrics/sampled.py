@@ -118,6 +118,32 @@ def _bounds(
     return float(low), float(high), "hájek, stratified bootstrap"
 
 
+def gap(labels: SampledLabels, one: Measure, other: Measure, what: str) -> Estimate:
+    """The ratio of *one* less that of *other*, such as a rate inside of a group and outside: the linearised
+    residuals of both are subtracted row by row, so that what they share in a stratum counts; Student's t.
+    Refused where either ratio has too few effective rows."""
+    parts = [measure(labels.truth) for measure in (one, other)]
+    ratios = [ratio(labels, *columns) for columns in parts]
+    n = sum(int((bottom > 0).sum()) for _, bottom in parts)
+    short = min(found.rows for found in ratios)
+    why = labels.reason
+    if why is None and short < LEAST_EFFECTIVE:
+        why = f"{short:.1f} effective {what} on one side; at least {LEAST_EFFECTIVE:g} are needed"
+    if why is not None:
+        return refusal(why, n=n)
+    first, second = (
+        labels.weight * (top - found.value * bottom) / float(labels.weight @ bottom)
+        for found, (top, bottom) in zip(ratios, parts, strict=True)
+    )
+    spread, degrees = _variance(labels, first - second)
+    variance = float(spread.sum())
+    shared = float((spread**2 / degrees).sum())
+    half = _quantile(max(variance**2 / shared if shared > 0 else 1.0, 1.0)) * variance**0.5
+    value = ratios[0].value - ratios[1].value
+    low, high = max(value - half, -1.0), min(value + half, 1.0)
+    return Estimate(value, low, high, n, int(labels.effective_positives), "hájek, linearised, t")
+
+
 PRIOR = 0.5
 """Pseudo-positives of Jeffreys' prior for a rate."""
 
@@ -167,8 +193,10 @@ def rates(
     domain: ArrayLike | None = None,
     least: float = LEAST_EFFECTIVE,
     rng: np.random.Generator | None = None,
+    positives: bool = True,
 ) -> Rates:
-    """Precision, recall, F1, rates and prevalence of the whole frame at *threshold*.
+    """Precision, recall, F1, rates and prevalence of the whole frame at *threshold*. Without *positives*,
+    few of them are no reason to refuse a rate: rows that all are expected clean have none.
 
     *scores* and *domain* (a boolean column: only these rows, such as one language) are over all rows of
     *labels*. With *rng* the intervals are a stratified bootstrap's, else logit-delta's.
@@ -189,7 +217,7 @@ def rates(
                 labels,
                 limited(parts),
                 DENOMINATORS[name],
-                positives_matter=name not in _OF_FLAGGED,
+                positives_matter=positives and name not in _OF_FLAGGED,
                 least=least,
                 rng=rng,
             )

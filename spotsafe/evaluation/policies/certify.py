@@ -77,8 +77,8 @@ class Counts(NamedTuple):
 
 class RuleRows(NamedTuple):
     """One rule's rows: *scores* (its labels' maximum, NaN: none), which are known *bad* and *clean*, and
-    which are *settled*: annotated for all its labels (None: the bad and the clean ones). Precision counts over
-    these alone: a row that one label shows to be bad may have had no chance to be clean."""
+    which are *settled*: annotated for all its labels (None: the bad and the clean ones). Precision counts
+    only these: a row that one label shows to be bad may have had no chance to be clean."""
 
     scores: F64
     bad: Bools

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spotsafe.evaluation.metrics import confusion as confused
+from spotsafe.evaluation.metrics.estimate import Estimate
 from spotsafe.evaluation.metrics.fairness import gaps, subgroup_aucs
 from spotsafe.evaluation.metrics.functional import functional_tests
+from spotsafe.evaluation.metrics.intervals import proportion
 from spotsafe.evaluation.metrics.spans import span_figures
-from spotsafe.evaluation.runs.run import ScoredRun
+from spotsafe.evaluation.reports import breakdowns_sampled
+from spotsafe.evaluation.runs.run import Category, Mask, ScoredRun
 
 if TYPE_CHECKING:
     from spotsafe.evaluation.reports.document import Options
@@ -19,107 +22,157 @@ if TYPE_CHECKING:
 NOBODY = frozenset({"none", "no", "other", "unknown", "", "-"})
 """Values of the subgroup slice that name no group; their rows are background alone."""
 
+TOGETHER = "|"
+"""Between the groups of a row that mentions several, as columns of lists are read."""
+
 MAX_GROUPS = 30
 FAMILIES_FROM = 16
 """Labels from which confusion is told by family."""
 
+Told = dict[str, Any]
 
-def breakdowns(run: ScoredRun, options: Options) -> dict[str, Any]:
+
+def breakdowns(run: ScoredRun, options: Options) -> Told:
     """``functional``, ``subgroups``, ``confusion`` and ``spans``; each empty where the data have none.
-
-    Counts over rows that were sampled by score would be wrong: for such labels there are none of these.
-    """
-    if run.meta.sampled:
-        return {"functional": [], "subgroups": [], "confusion": None, "spans": []}
+    *refused* says why for those that such data cannot have."""
+    sampled = run.meta.sampled
+    by = breakdowns_sampled if sampled else None
+    refused = {}
+    if sampled and run.span_labels():
+        refused["spans"] = "rows were sampled by score, and places have no weighted figures"
     return {
-        "functional": _functional(run, options),
-        "subgroups": _subgroups(run, options),
+        "functional": list(by.functional(run, options) if by else _functional(run, options)),
+        "subgroups": list(_subgroups(run, options)),
         "confusion": _confusion(run, options),
-        "spans": _spans(run, options),
+        "spans": [] if sampled else _spans(run, options),
+        "refused": refused,
     }
 
 
-def _functional(run: ScoredRun, options: Options) -> list[dict[str, Any]]:
+def _functional(run: ScoredRun, options: Options) -> Iterator[Told]:
     if options.functional not in run.slices:
-        return []
+        return
     category = run.category(options.functional)
-    found = []
     for label in run.labels:
         pairs = run.pairs(label)
         codes = category.codes[pairs.rows]
         for test in functional_tests(pairs.truth, pairs.scores, options.at(label), codes, category.values):
-            found.append(
-                {
-                    "functionality": test.name,
-                    "label": label,
-                    "expected": test.expected,
-                    "figure": test.figure.to_json(),
-                }
-            )
-    return found
+            yield functionality(test.name, label, test.expected, test.figure)
 
 
-def _subgroups(run: ScoredRun, options: Options) -> list[dict[str, Any]]:
+def functionality(name: str, label: str, expected: str, figure: Estimate) -> Told:
+    """One functional test as the document has it."""
+    return {"functionality": name, "label": label, "expected": expected, "figure": figure.to_json()}
+
+
+def _subgroups(run: ScoredRun, options: Options) -> Iterator[Told]:
     if options.subgroups not in run.slices:
-        return []
-    category = run.category(options.subgroups)
-    named = [name for name in category.counts() if name.lower() not in NOBODY][:MAX_GROUPS]
-    found = []
+        return
+    members = groups_of(run.category(options.subgroups))
+    codes = run.category(options.subgroups).codes
     for label in run.labels:
         pairs = run.pairs(label)
-        if not 0 < pairs.truth.sum() < len(pairs.truth):
+        if not members or not 0 < pairs.truth.sum() < len(pairs.truth):
             continue
-        codes = category.codes[pairs.rows]
-        groups = {name: np.asarray(codes == category.values.index(name)) for name in named}
-        aucs = subgroup_aucs(pairs.truth, pairs.scores, groups)
-        rates = gaps(pairs.truth, pairs.scores, options.at(label), groups)
-        for name, inside in groups.items():
-            if not inside.any():
-                continue
-            figures = {kind: figure.to_json() for kind, figure in aucs.groups[name]._asdict().items()}
-            figures |= {kind: figure.to_json() for kind, figure in rates[name]._asdict().items()}
-            found.append({"label": label, "group": name, "rows": int(inside.sum()), "figures": figures})
-        means = {kind: figure.to_json() for kind, figure in aucs.mean._asdict().items()}
-        if groups:
-            found.append({"label": label, "group": None, "rows": len(pairs.rows), "figures": means})
+        here = codes[pairs.rows]
+        groups = {name: np.isin(here, known) for name, known in members.items()}
+        groups = {name: inside for name, inside in groups.items() if inside.any()}
+        if run.meta.sampled:
+            whole = {name: np.isin(codes, members[name]) for name in groups}
+            figures = breakdowns_sampled.subgroups(run, label, options, whole)
+        else:
+            figures = _figures_of_groups(run, label, options, groups)
+        for name, told in figures.items():
+            count = len(pairs.rows) if name is None else int(groups[name].sum())
+            yield {"label": label, "group": name, "rows": count, "figures": told}
+
+
+def _figures_of_groups(
+    run: ScoredRun, label: str, options: Options, groups: Mapping[str, Mask]
+) -> dict[str | None, Told]:
+    pairs = run.pairs(label)
+    aucs = subgroup_aucs(pairs.truth, pairs.scores, groups)
+    rates = gaps(pairs.truth, pairs.scores, options.at(label), groups)
+    found: dict[str | None, Told] = {
+        name: plain({**aucs.groups[name]._asdict(), **rates[name]._asdict()}) for name in groups
+    }
+    found[None] = plain(aucs.mean._asdict())
     return found
 
 
-def _confusion(run: ScoredRun, options: Options) -> dict[str, Any] | None:
+def plain(figures: Mapping[str, Estimate]) -> Told:
+    """Figures by name, JSON-ready."""
+    return {kind: figure.to_json() for kind, figure in figures.items()}
+
+
+def groups_of(category: Category) -> dict[str, list[int]]:
+    """Group → the codes of the values that name it, most rows first. A row may mention several groups."""
+    rows: dict[str, int] = {}
+    codes: dict[str, list[int]] = {}
+    for value, count in category.counts().items():
+        for name in dict.fromkeys(part.strip() for part in value.split(TOGETHER)):
+            if name.lower() not in NOBODY:
+                rows[name] = rows.get(name, 0) + count
+                codes.setdefault(name, []).append(category.values.index(value))
+    most = sorted(rows, key=lambda name: -rows[name])[:MAX_GROUPS]
+    return {name: codes[name] for name in most}
+
+
+def _confusion(run: ScoredRun, options: Options) -> Told | None:
     if len(run.labels) < 2:
         return None
+    families = len(run.labels) >= FAMILIES_FROM
+    if run.meta.sampled:
+        return breakdowns_sampled.confusion(run, options, families=families)
     table = confused.confusion(
         run.labels,
         [run.truth(label) for label in run.labels],
         [run.scores(label) for label in run.labels],
         [options.at(label) for label in run.labels],
-        families=len(run.labels) >= FAMILIES_FROM,
+        families=families,
     )
     rows = [
-        {"label": label, "rows": int(count), "flagged": _shares(line, count), "silent": _share(silent, count)}
-        for label, count, line, silent in zip(
-            table.labels, table.rows, table.flagged, table.silent, strict=True
+        line(
+            None if index == len(table.labels) else table.labels[index],
+            int(table.rows[index]),
+            [_cell(*counts) for counts in zip(table.flagged[index], table.scored[index], strict=True)],
+            _cell(table.silent[index], table.told[index]),
+            [int(count) for count in table.wrong[index]],
         )
-        if count
+        for index in range(len(table.rows))
+        if table.rows[index]
     ]
-    clean = {
-        "label": None,
-        "rows": table.clean,
-        "flagged": _shares(table.clean_flagged, table.clean),
-        "silent": _share(table.clean_silent, table.clean),
+    return {"columns": list(table.labels), "rows": rows}
+
+
+def _cell(top: float, bottom: float) -> Estimate:
+    return proportion(float(top), float(bottom), what="rows with a score")
+
+
+def line(
+    label: str | None, rows: int, flagged: Iterable[Estimate], silent: Estimate, wrong: Sequence[int] | None
+) -> Told:
+    """One line of the confusion table: shares with their intervals, and how many of the flagged rows are
+    known to be wrong (None: not counted)."""
+    told = [(_rounded(cell.value), [_rounded(cell.low), _rounded(cell.high)], cell.n) for cell in flagged]
+    return {
+        "label": label,
+        "rows": rows,
+        "flagged": [value for value, _, _ in told],
+        "bounds": [bounds for _, bounds, _ in told],
+        "of": [n for _, _, n in told],
+        "wrong": wrong,
+        "silent": _rounded(silent.value),
+        "silent_bounds": [_rounded(silent.low), _rounded(silent.high)],
+        "silent_of": silent.n,
     }
-    return {"columns": list(table.labels), "rows": [*rows, clean] if table.clean else rows}
 
 
-def _shares(counts: Sequence[int] | Any, total: int) -> list[float | None]:
-    return [_share(count, total) for count in counts]
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
 
 
-def _share(count: int, total: int) -> float | None:
-    return round(float(count) / float(total), 5) if total else None
-
-
-def _spans(run: ScoredRun, options: Options) -> list[dict[str, Any]]:
+def _spans(run: ScoredRun, options: Options) -> list[Told]:
     found = []
     for label in run.span_labels():
         listed = [(right, seen) for _, right, seen in run.spans(label, options.at(label))]

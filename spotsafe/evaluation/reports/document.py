@@ -15,8 +15,8 @@ from spotsafe.evaluation.metrics import calibration
 from spotsafe.evaluation.reports import curves, worst
 from spotsafe.evaluation.reports.breakdowns import breakdowns
 from spotsafe.evaluation.runs import layout
-from spotsafe.evaluation.runs.measures import BRIEF, CATALOGUE, THRESHOLD, Subject, measure
-from spotsafe.evaluation.runs.run import Pairs, ScoredRun
+from spotsafe.evaluation.runs.measures import CATALOGUE, COSTS, THRESHOLD, Costs, Subject, measure
+from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
 
 FORMAT = 1
 MAX_VALUES = 24
@@ -27,13 +27,19 @@ Progress = Callable[[str], None]
 
 class Options(NamedTuple):
     """What a report is made with: *thresholds* by label (else 0.5), the slices that name *functional* tests
-    and identity *subgroups*, the bootstrap's *seed*, and how many *worst* errors of a kind are listed."""
+    and identity *subgroups*, the bootstrap's *seed*, how many *worst* errors of a kind are listed, and what
+    errors cost by label (else 1 each)."""
 
     thresholds: Mapping[str, float] = {}
     functional: str = "functionality"
     subgroups: str = "target"
     seed: int = 0
     worst: int = worst.KEPT
+    costs: Mapping[str, Costs] = {}
+
+    def subject(self, run: ScoredRun, label: str, mask: Mask | None = None) -> Subject:
+        """What is measured of a label, over the rows of *mask*."""
+        return Subject(run, label, self.at(label), mask, self.seed, self.costs.get(label, COSTS))
 
     def at(self, label: str) -> float:
         """The label's threshold."""
@@ -110,13 +116,13 @@ def _label(run: ScoredRun, label: str, options: Options) -> dict[str, Any]:
     pairs, at = run.pairs(label), options.at(label)
     truth = run.truth(label)
     annotated = ~np.isnan(truth)
-    names = [name for name in CATALOGUE if name not in ("flagged", "prevalence", "fnr", "accuracy")]
-    figures = measure(Subject(run, label, at, seed=options.seed), [*names, "flagged", "prevalence"])
+    figures = measure(options.subject(run, label), list(CATALOGUE))
     usable = not run.meta.sampled or pairs.weights is not None
     return {
         "label": label,
         "severity": LABELS[label].severity,
         "at": at,
+        "costs": options.costs.get(label, COSTS)._asdict(),
         "annotated": int(annotated.sum()),
         "positives": int((truth[annotated] >= 0.5).sum()),
         "missing": {cause.value: count for cause, count in run.missing(label).items()},
@@ -160,8 +166,8 @@ def _slices(run: ScoredRun, label: str, options: Options) -> list[dict[str, Any]
         if len(order) < 2:
             continue
         for code in order:
-            subject = Subject(run, label, options.at(label), codes == code, options.seed)
-            figures = {key: value.to_json() for key, value in measure(subject, BRIEF).items()}
+            found_here = measure(options.subject(run, label, codes == code), list(CATALOGUE))
+            figures = {key: value.to_json() for key, value in found_here.items()}
             found.append(
                 {
                     "category": short,

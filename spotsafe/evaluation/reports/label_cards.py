@@ -10,12 +10,21 @@ from typing import Any
 from spotsafe.evaluation.reports import cells, plots
 from spotsafe.evaluation.reports.cells import RAW
 from spotsafe.evaluation.reports.worst import FALSE_ALARM, MISS
-from spotsafe.evaluation.runs.measures import BRIEF, CATALOGUE
+from spotsafe.evaluation.runs.measures import CATALOGUE
 
 FIGURES = (
     "auprc", "auroc", "precision", "recall", "f1", "fpr", "recall_at_precision", "recall_at_fpr", "ece",
-    "brier", "flagged", "coverage",
+    "brier", "cost", "flagged", "coverage",
 )  # fmt: skip
+
+OF_SLICES = (
+    "auprc", "auroc", "precision", "recall", "f1", "fpr", "recall_at_precision", "recall_at_fpr", "ece",
+    "brier", "coverage",
+)  # fmt: skip
+"""What is shown of each slice; the JSON has all."""
+
+FEW = 10
+"""Rows of a slice's value below which it is only named."""
 
 
 def label_card(entry: Mapping[str, Any], *, opened: bool) -> RAW:
@@ -50,10 +59,12 @@ def _drawings(entry: Mapping[str, Any]) -> RAW:
 
 
 def _figures(entry: Mapping[str, Any]) -> RAW:
-    shown = []
+    shown, costs = [], entry["costs"]
     for name in FIGURES:
         figure = entry["figures"][name]
         why = figure.get("refused") or f"{CATALOGUE[name].about}; interval: {figure['method']}"
+        if name == "cost":
+            why += f"; a false alarm costs {costs['alarm']:g}, a miss {costs['miss']:g}"
         value = cells.figure_words(name, figure["value"]) if figure["value"] is not None else "n/a"
         shown.append(
             f'<div title="{escape(why)}"><span class="what">{escape(CATALOGUE[name].title)}</span>'
@@ -65,24 +76,30 @@ def _figures(entry: Mapping[str, Any]) -> RAW:
 def _slices(slices: Sequence[Mapping[str, Any]]) -> RAW:
     rows = []
     for category, entries in groupby(slices, key=lambda entry: str(entry["category"])):
-        rows.append(f'</tr><tr class="apart"><td colspan="8">by {escape(category)}</td>')
-        rows += [_slice_row(entry) for entry in entries]
+        listed = list(entries)
+        rows.append(f'</tr><tr class="apart"><td colspan="{WIDTH}">by {escape(category)}</td>')
+        rows += [_slice_row(entry) for entry in listed if entry["rows"] >= FEW]
+        if few := [f"{entry['value']} ({entry['rows']})" for entry in listed if entry["rows"] < FEW]:
+            words = f"fewer than {FEW} rows each: {', '.join(few)}"
+            rows.append(f'<td class="dim small" colspan="{WIDTH}">{escape(words)}</td>')
     if not rows:
         return ""
-    heads = ("", "#rows", "#positives", "AUPRC", *(f"#{CATALOGUE[name].title}" for name in BRIEF[:4]))
+    heads = ("", "#rows", "#positives", "AUPRC", *(f"#{CATALOGUE[name].title}" for name in OF_SLICES))
     return f"<h3>Slices</h3>{cells.table(heads, rows)}"
+
+
+WIDTH = 4 + len(OF_SLICES)
+"""Columns of the table of slices."""
 
 
 def _slice_row(entry: Mapping[str, Any]) -> RAW:
     figures = entry["figures"]
-    positives, total = figures["auprc"]["positives"], figures["auprc"]["n"]
-    chance = positives / total if total else None
     return (
         cells.text_cell(entry["value"], "name")
         + cells.number_cell(entry["rows"])
-        + cells.number_cell(positives)
-        + cells.raw_cell(plots.interval_plot(figures["auprc"], chance=chance))
-        + "".join(cells.figure_cell(name, figures[name]) for name in BRIEF[:4])
+        + cells.number_cell(entry["positives"])
+        + cells.raw_cell(plots.interval_plot(figures["auprc"], chance=figures["prevalence"]["value"]))
+        + "".join(cells.figure_cell(name, figures[name]) for name in OF_SLICES)
     )
 
 

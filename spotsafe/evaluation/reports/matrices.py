@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from spotsafe.evaluation.reports import cells, plots
@@ -80,21 +81,34 @@ def functional_section(found: Sequence[Mapping[str, Any]]) -> RAW:
 def subgroups_section(found: Sequence[Mapping[str, Any]]) -> RAW:
     """Subgroup AUC, BPSN and BNSP per identity, and the false-positive rate."""
     rows = []
-    for entry in found:
-        rows.append(
-            cells.text_cell(entry["label"], "name mono")
-            + cells.text_cell(entry["group"] or "mean, power −5", "name" if entry["group"] else "name dim")
-            + cells.number_cell(entry["rows"])
-            + "".join(_bias_cell(entry["figures"][name]) for name in SUBGROUP)
-            + "".join(_gap_cell(name, entry["figures"].get(name)) for name in ("fpr", "fpr_gap"))
-        )
+    for label, entries in groupby(found, key=lambda entry: str(entry["label"])):
+        listed = list(entries)
+        told = [entry for entry in listed if any(f["value"] is not None for f in entry["figures"].values())]
+        rows += [_group_row(entry) for entry in told]
+        few = [f"{e['group']} ({e['rows']})" for e in listed if e["group"] is not None and e not in told]
+        if few:
+            words = f"too few rows: {', '.join(few)}"
+            rows.append(
+                cells.text_cell(label, "name mono")
+                + f'<td class="dim small" colspan="7">{escape(words)}</td>'
+            )
     heads = ("Label", "Group", "#rows", *SUBGROUP.values(), "#False positives", "#Gap")
     lead = (
         "Subgroup: ranking among rows that mention the group. BPSN: clean rows that mention it against "
         "positive ones that do not (low: mentions alone raise scores). BNSP: the other way round. The gap is "
-        "the group's false-positive rate less that of all other rows."
+        "the group's false-positive rate less that of all other rows. A row may mention several groups."
     )
     return cells.section("subgroups", "Identity subgroups", lead, cells.table(heads, rows, style="heat"))
+
+
+def _group_row(entry: Mapping[str, Any]) -> RAW:
+    return (
+        cells.text_cell(entry["label"], "name mono")
+        + cells.text_cell(entry["group"] or "mean, power −5", "name" if entry["group"] else "name dim")
+        + cells.number_cell(entry["rows"])
+        + "".join(_bias_cell(entry["figures"][name]) for name in SUBGROUP)
+        + "".join(_gap_cell(name, entry["figures"].get(name)) for name in ("fpr", "fpr_gap"))
+    )
 
 
 SUBGROUP = {"subgroup": "Subgroup", "bpsn": "BPSN", "bnsp": "BNSP"}
@@ -125,21 +139,29 @@ def confusion_section(found: Mapping[str, Any]) -> RAW:
     for entry in found["rows"]:
         name = "name dim" if entry["label"] is None else "name mono"
         head = cells.text_cell(entry["label"] or "no label is right", name) + cells.number_cell(entry["rows"])
-        rows.append(head + "".join(map(_share_cell, (*entry["flagged"], entry["silent"]))))
+        wrong = entry["wrong"] or [None] * len(entry["flagged"])
+        told = zip(entry["flagged"], entry["bounds"], entry["of"], wrong, strict=True)
+        silent = _share_cell(entry["silent"], entry["silent_bounds"], entry["silent_of"], None)
+        rows.append(head + "".join(_share_cell(*cell) for cell in told) + silent)
     heads = ["right: down, flagged: across", "rows", *found["columns"], "nothing"]
-    lead = "Of the rows for which a label is right, the percentage in which each label is flagged."
+    lead = (
+        "Of the rows for which a label is right and that have a score, the percentage in which each label is "
+        "flagged. Point at a cell for its interval, and for how many are known to be wrong."
+    )
     return cells.section("confusion", "Confusion by taxonomy", lead, _matrix(heads, rows))
 
 
-def _share_cell(share: float | None) -> RAW:
+def _share_cell(share: float | None, bounds: Sequence[float | None], of: int, wrong: int | None) -> RAW:
     if share is None:
         return '<td class="heat none">–</td>'
+    low, high = (cells.figure_words("flagged", bound) for bound in bounds)
+    tip = f"{low} to {high}, of {of:,} rows" + ("" if wrong is None else f", {wrong:,} known to be wrong")
     word = cells.figure_words("flagged", share).removesuffix("%")
-    return f'<td class="heat {cells.heat(share)}">{word}</td>'
+    return f'<td class="heat {cells.heat(share)}" title="{escape(tip)}">{word}</td>'
 
 
-def spans_section(found: Sequence[Mapping[str, Any]]) -> RAW:
-    """How well places in the text were found."""
+def spans_section(found: Sequence[Mapping[str, Any]], refused: str = "") -> RAW:
+    """How well places in the text were found, or why that is *refused*."""
     names = ("precision", "recall", "f1")
     rows = [
         cells.text_cell(entry["label"], "name mono")
@@ -149,4 +171,5 @@ def spans_section(found: Sequence[Mapping[str, Any]]) -> RAW:
         for entry in found
     ]
     heads = ("Label", "Counted", "#rows", "#Precision", "#Recall", "#F1")
-    return cells.section("spans", "Places in the text", "", cells.table(heads, rows))
+    body = f'<p class="dim">{escape(refused)}</p>' if refused else cells.table(heads, rows)
+    return cells.section("spans", "Places in the text", "", body)

@@ -78,8 +78,9 @@ def _parts(document: Document) -> list[tuple[str, str, RAW]]:
         found.append(("subgroups", "Subgroups", matrices.subgroups_section(document["subgroups"])))
     if document["confusion"]:
         found.append(("confusion", "Confusion", matrices.confusion_section(document["confusion"])))
-    if document["spans"]:
-        found.append(("spans", "Places", matrices.spans_section(document["spans"])))
+    if document["spans"] or "spans" in document["refused"]:
+        why = document["refused"].get("spans", "")
+        found.append(("spans", "Places", matrices.spans_section(document["spans"], why)))
     return found
 
 

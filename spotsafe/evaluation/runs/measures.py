@@ -1,8 +1,7 @@
 """Metrics of a run: one catalogue from a metric's name to the figure for a label and some of its rows.
 
 Reports and gates read figures through it, so that a name means the same in both. Labels that were sampled by
-score are never measured unweighted: rates are Hájek estimates over strata, ranking figures weigh each row by
-1/inclusion, and what has no weighted form is refused.
+score are never measured unweighted: every figure is then a Hájek estimate with the design's variance.
 """
 
 from __future__ import annotations
@@ -11,14 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spotsafe.core.errors import ConfigurationError
-from spotsafe.evaluation.metrics import calibration, ranking, sampled, sampled_ranking, threshold
+from spotsafe.evaluation.metrics import (
+    calibration,
+    ranking,
+    sampled,
+    sampled_ranking,
+    sampled_scores,
+    threshold,
+)
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import proportion
-from spotsafe.evaluation.metrics.sampled import LEAST_EFFECTIVE
-from spotsafe.evaluation.metrics.sampled_labels import SampledLabels, effective
+from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
 from spotsafe.evaluation.runs import layout
 from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
 
@@ -56,25 +61,35 @@ CATALOGUE: Mapping[str, Metric] = {
     ),
     "ece": Metric("Calibration error", False, "mean gap between score and share of positives, equal mass"),
     "brier": Metric("Brier score", False, "mean squared difference of score and truth"),
+    "cost": Metric("Cost per row", False, "mean cost of false alarms and misses, as they were priced"),
     "coverage": Metric("Coverage", True, "of the annotated rows, the share that got a score"),
 }
 """Metric → what it is. The rates are at the label's threshold."""
 
 RATES = ("precision", "recall", "f1", "fpr", "fnr", "accuracy", "flagged", "prevalence")
 
-BRIEF = ("auprc", "recall", "precision", "fpr", "coverage")
-"""What is told of every slice."""
+
+class Costs(NamedTuple):
+    """What a flagged clean row (*alarm*) and a positive row that is not flagged (*miss*) cost."""
+
+    alarm: float = 1.0
+    miss: float = 1.0
+
+
+COSTS = Costs()
+"""Both errors cost 1 when nothing else was said."""
 
 
 class Subject(NamedTuple):
     """What is measured: one *label* of a *run*, at a threshold (*at*), over the rows of *mask* (None: all);
-    *seed* fixes the bootstrap."""
+    *seed* fixes the bootstrap, *costs* price the errors."""
 
     run: ScoredRun
     label: str
     at: float = THRESHOLD
     mask: Mask | None = None
     seed: int = 0
+    costs: Costs = COSTS
 
 
 def measure(subject: Subject, names: Sequence[str]) -> dict[str, Estimate]:
@@ -105,25 +120,30 @@ def _coverage(subject: Subject, pairs: Pairs) -> Estimate:
 def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:
     if not subject.run.meta.sampled:
         return threshold.rates(pairs.truth, pairs.scores, subject.at)
-    if not _weighable(subject):
+    if not weighable(subject):
         return threshold.Rates(*[_unweighable(pairs)] * len(RATES))
-    labels, scores = _design(subject)
+    labels, scores = design(subject)
     return sampled.rates(labels, scores, subject.at, domain=subject.mask)
 
 
-def _design(subject: Subject) -> tuple[SampledLabels, NDArray[np.float64]]:
+def design(subject: Subject) -> tuple[SampledLabels, NDArray[np.float64]]:
     """All labels of the design, a slice being a domain of it (strata are counted with all their labels), but
     for those without a score; and the scores of all rows."""
-    run, strata = subject.run, None
-    if layout.STRATUM in run.meta.categories:
-        strata = run.category(layout.STRATUM).codes
+    run = subject.run
     scores = run.scores(subject.label).astype(np.float64)
-    labels = SampledLabels(run.truth(subject.label), run.inclusion, strata=strata)
+    labels = sampled_labels(run, run.truth(subject.label))
     lost = labels.chosen & np.isnan(scores)
     return (labels.without(lost) if lost.any() else labels), scores
 
 
-def _weighable(subject: Subject) -> bool:
+def sampled_labels(run: ScoredRun, truth: ArrayLike) -> SampledLabels:
+    """*truth* (0..1 per row, NaN: not labelled) as labels of the run's design. ConfigurationError where one
+    of these rows lacks its inclusion probability."""
+    strata = run.category(layout.STRATUM).codes if layout.STRATUM in run.meta.categories else None
+    return SampledLabels(truth, run.inclusion, strata=strata)
+
+
+def weighable(subject: Subject) -> bool:
     """Whether every row that is annotated for the label, in the slice or not, has its inclusion."""
     annotated = ~np.isnan(subject.run.truth(subject.label))
     return not np.isnan(subject.run.inclusion[annotated]).any()
@@ -139,51 +159,52 @@ def _unweighable(pairs: Pairs) -> Estimate:
 
 def _graded(subject: Subject, pairs: Pairs, name: str) -> Estimate:
     """Metrics of the scores themselves."""
-    if subject.run.meta.sampled and not _weighable(subject):
+    if subject.run.meta.sampled and not weighable(subject):
         return _unweighable(pairs)
     if not len(pairs.rows):
-        return refusal("no row is both annotated and scored")
+        return refusal(_why_no_rows(subject))
     rng = np.random.default_rng(subject.seed)
-    if pairs.weights is not None and name in _AREAS:
-        return _AREAS[name](*_design(subject), rng, domain=subject.mask)
-    if pairs.weights is not None and (found := effective(pairs.weights * pairs.truth)) < LEAST_EFFECTIVE:
-        why = f"{found:.1f} effective positives; at least {LEAST_EFFECTIVE:g} are needed"
-        return refusal(why, n=len(pairs.rows), positives=int(found))
-    return _GRADED[name](pairs, rng)
+    if subject.run.meta.sampled:
+        labels, scores = design(subject)
+        return _SAMPLED[name](labels, scores, subject, rng)
+    return _GRADED[name](pairs, subject, rng)
 
 
-_AREAS: Mapping[str, Callable[..., Estimate]] = {
-    "auprc": sampled_ranking.auprc,
-    "auroc": sampled_ranking.auroc,
+def _why_no_rows(subject: Subject) -> str:
+    annotated = ~np.isnan(subject.run.truth(subject.label))
+    if subject.mask is not None:
+        annotated &= subject.mask
+    count = int(annotated.sum())
+    return f"none of {count} annotated rows got a score" if count else "no row is annotated"
+
+
+_GRADED: Mapping[str, Callable[[Pairs, Subject, np.random.Generator], Estimate]] = {
+    "auprc": lambda p, s, rng: ranking.auprc(p.truth, p.scores, rng),
+    "auroc": lambda p, s, rng: ranking.auroc(p.truth, p.scores, rng),
+    "recall_at_precision": lambda p, s, rng: (
+        ranking.recall_at_precision(p.truth, p.scores, PRECISION_KEPT, rng).estimate
+    ),
+    "recall_at_fpr": lambda p, s, rng: ranking.recall_at_fpr(p.truth, p.scores, FPR_KEPT, rng).estimate,
+    "ece": lambda p, s, rng: calibration.ece(p.truth, p.scores, rng),
+    "brier": lambda p, s, rng: calibration.brier(p.truth, p.scores),
+    "cost": lambda p, s, rng: threshold.cost_loss(
+        p.truth, p.scores, false_positive=s.costs.alarm, false_negative=s.costs.miss, threshold=s.at
+    ),
 }
-"""Ranking figures of labels that were sampled by score."""
 
-
-def _at_precision(pairs: Pairs, rng: np.random.Generator) -> Estimate:
-    if pairs.weights is not None:
-        return _weightless(pairs)
-    return ranking.recall_at_precision(pairs.truth, pairs.scores, PRECISION_KEPT, rng).estimate
-
-
-def _at_fpr(pairs: Pairs, rng: np.random.Generator) -> Estimate:
-    if pairs.weights is not None:
-        return _weightless(pairs)
-    return ranking.recall_at_fpr(pairs.truth, pairs.scores, FPR_KEPT, rng).estimate
-
-
-def _weightless(pairs: Pairs) -> Estimate:
-    return refusal(
-        "labels were sampled by score and this metric has no weighted form",
-        n=len(pairs.rows),
-        positives=int(pairs.truth.sum()),
-    )
-
-
-_GRADED: Mapping[str, Callable[[Pairs, np.random.Generator], Estimate]] = {
-    "auprc": lambda p, rng: ranking.auprc(p.truth, p.scores, rng),
-    "auroc": lambda p, rng: ranking.auroc(p.truth, p.scores, rng),
-    "recall_at_precision": _at_precision,
-    "recall_at_fpr": _at_fpr,
-    "ece": lambda p, rng: calibration.ece(p.truth, p.scores, rng, weights=p.weights),
-    "brier": lambda p, rng: calibration.brier(p.truth, p.scores, weights=p.weights),
+_SAMPLED: Mapping[
+    str, Callable[[SampledLabels, NDArray[np.float64], Subject, np.random.Generator], Estimate]
+] = {
+    "auprc": lambda d, v, s, rng: sampled_ranking.auprc(d, v, rng, domain=s.mask),
+    "auroc": lambda d, v, s, rng: sampled_ranking.auroc(d, v, rng, domain=s.mask),
+    "recall_at_precision": lambda d, v, s, rng: sampled_ranking.recall_at_precision(
+        d, v, PRECISION_KEPT, rng, domain=s.mask
+    ),
+    "recall_at_fpr": lambda d, v, s, rng: sampled_ranking.recall_at_fpr(d, v, FPR_KEPT, rng, domain=s.mask),
+    "ece": lambda d, v, s, rng: sampled_scores.ece(d, v, rng, domain=s.mask),
+    "brier": lambda d, v, s, rng: sampled_scores.brier(d, v, domain=s.mask),
+    "cost": lambda d, v, s, rng: sampled_scores.cost_loss(
+        d, v, s.at, false_positive=s.costs.alarm, false_negative=s.costs.miss, domain=s.mask
+    ),
 }
+"""The same over a design, with a score for each row that is labelled."""

@@ -91,11 +91,13 @@ REQUIREMENTS = [
     ("metric: accuracy, label: hate.speech, each: functionality, gap_at_most: 0.06", True, ""),
     ("metric: accuracy, label: hate.speech, each: functionality, gap_at_most: 0.01", False, "further apart"),
     ("metric: coverage, label: '*', at_least: 1", True, ""),
+    ("metric: cost, label: hate.speech, at_most: 0.025", True, ""),
+    ("metric: cost, label: hate.speech, at_most: 0.02", False, "the figure is above"),
     # What cannot be told is not kept.
     ("metric: auprc, label: tone.toxic, at_least: 0.1", False, "0 positive rows"),
     ("metric: auprc, label: sexual.explicit, at_least: 0.1", False, "no label that fits"),
     ("metric: auprc, label: hate.speech, slice: {market: se}, at_least: 0.1", False, "no slice 'market'"),
-    ("metric: auprc, label: hate.speech, slice: {language: sv}, at_least: 0.1", False, "no row is both"),
+    ("metric: auprc, label: hate.speech, slice: {language: sv}, at_least: 0.1", False, "no row is annotated"),
     ("metric: fpr, label: hate.speech, each: market, at_most: 1", False, "no slice 'market'"),
     ("metric: auprc, label: hate.speech, each: few, gap_at_most: 1", False, "few x: "),
 ]  # fmt: skip
@@ -114,6 +116,23 @@ def test_requirements_pass_or_fail_with_the_reason(
     assert bool(failed) is not passed
     assert all(reason in result.reason for result in failed)
     assert all(result.place.endswith("gate.yaml:4") for result in found.results)
+
+
+def test_errors_have_the_prices_that_the_gate_states(tmp_path: Path) -> None:
+    """Ten false alarms and no miss in 400 rows: 10 times their price over 400, the most specific one."""
+    scored = run(tmp_path, good())
+    path = tmp_path / "gate.yaml"
+    path.write_text(
+        "spotsafe-gate: 1\n"
+        "costs: {hate.*: {alarm: 1, miss: 1}, hate.speech: {alarm: 4, miss: 1}}\n"
+        "requirements:\n  - {metric: cost, label: hate.speech, at_most: 0.1}\n",
+        "utf-8",
+    )
+    [result] = check_gate(read_gate(path), scored).results
+    assert result.passed
+    assert result.found.startswith("0.1000 (")
+    [result] = checked(tmp_path, scored, "metric: cost, label: hate.speech, at_most: 0.1").results
+    assert result.found.startswith("0.0250 (")
 
 
 def test_what_has_no_score_is_not_covered(tmp_path: Path) -> None:

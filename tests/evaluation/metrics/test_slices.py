@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,10 +12,7 @@ from spotsafe.evaluation.metrics import ranking
 from spotsafe.evaluation.metrics.confusion import confusion
 from spotsafe.evaluation.metrics.fairness import gaps, power_mean, subgroup_aucs
 from spotsafe.evaluation.metrics.functional import functional_tests
-from spotsafe.evaluation.metrics.grouped import grouped
-from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
 from spotsafe.evaluation.metrics.spans import span_figures
-from spotsafe.evaluation.metrics.threshold import rates
 
 NAN = np.nan
 
@@ -48,21 +43,34 @@ def test_confusion_by_hand(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     row 4 is clean and flagged; row 5 is not annotated and counts nowhere. The same in blocks of two rows."""
     monkeypatch.setattr(confused, "BLOCK", block)
     found = confusion(LABELS, TRUTH, SCORES, [0.5] * 3)
-    assert found.rows.tolist() == [2, 1, 1]
-    assert found.flagged.tolist() == [[2, 1, 1], [1, 0, 1], [0, 0, 0]]
-    assert found.wrong.tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
-    assert found.silent.tolist() == [0, 0, 1]
-    assert (found.clean, found.clean_flagged.tolist(), found.clean_silent) == (1, [0, 1, 0], 0)
+    assert found.rows.tolist() == [2, 1, 1, 1]
+    assert found.scored.tolist() == [[2, 2, 2], [1, 1, 1], [1, 1, 0], [1, 1, 1]]
+    assert found.flagged.tolist() == [[2, 1, 1], [1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert found.wrong.tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]]
+    assert found.told.tolist() == [2, 1, 0, 1]
+    assert found.silent.tolist() == [0, 0, 0, 0]
+    assert found.clean == 1
     assert found.shares()[0].tolist() == [1.0, 0.5, 0.5]
+
+
+def test_what_nobody_scored_is_no_silence() -> None:
+    """A label that has no score in any row tells nothing and hides nothing; one that lacks some hides
+    whether its rows were silent."""
+    gone = [NAN] * 3
+    found = confusion(["a.b", "c.d"], [[1, 1, 0], gone], [[0.1, 0.9, 0.1], gone], [0.5] * 2)
+    assert (found.told.tolist(), found.silent.tolist()) == ([2, 0, 1], [1, 0, 1])
+    assert found.scored.tolist() == [[2, 0], [0, 0], [1, 0]]
+    found = confusion(["a.b", "c.d"], [[1, 1, 0], gone], [[0.1, 0.9, 0.1], [NAN, NAN, 0.1]], [0.5] * 2)
+    assert (found.told.tolist(), found.silent.tolist()) == ([1, 0, 1], [0, 0, 1])
 
 
 def test_families_forgive_the_sibling() -> None:
     """By family, hate flagged as another kind of hate is a hit."""
     found = confusion(LABELS, TRUTH, SCORES, [0.5] * 3, families=True)
     assert found.labels == ("hate", "spam")
-    assert found.flagged.tolist() == [[2, 1], [0, 0]]
-    assert found.wrong.tolist() == [[0, 0], [0, 0]]
-    assert np.isnan(confusion(["a.b"], [[0]], [[1]], [0.5]).shares()).all()
+    assert found.flagged.tolist() == [[2, 1], [0, 0], [1, 0]]
+    assert found.wrong.tolist() == [[0, 0], [0, 0], [1, 0]]
+    assert np.isnan(confusion(["a.b"], [[0]], [[NAN]], [0.5]).shares()).all()
     with pytest.raises(ConfigurationError, match="per label"):
         confusion(LABELS, TRUTH, SCORES, [0.5])
 
@@ -160,48 +168,3 @@ def test_texts_and_not_characters_carry_the_interval() -> None:
     assert recall.high - recall.low > 0.5
     assert span_figures(rows[:9])["characters"].recall.refused
     assert span_figures([((), ())] * 10)["exact"].f1.refused
-
-
-def columns(n: int = 3000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(2)
-    truth = (rng.random(n) < 0.2).astype(np.float32)
-    scores = np.clip(rng.normal(size=n) * 0.2 + 0.3 + 0.3 * truth, 0, 1).astype(np.float32)
-    truth[:100], scores[100:150] = NAN, NAN
-    return truth, scores, (np.arange(n) % 4 - 1).astype(np.int32)
-
-
-def test_groups_have_the_figures_of_their_own_rows(tmp_path: Path) -> None:
-    """From memory maps: each group's figures are those of its rows alone, what is missing is counted, and a
-    group without rows is left out."""
-    truth, scores, codes = columns()
-    for name, column in (("truth", truth), ("scores", scores)):
-        np.save(tmp_path / name, column)
-    maps = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("truth", "scores")]
-    found = list(grouped(*maps, codes, ["en", "de", "pt", "fr"], np.random.default_rng(0), threshold=0.5))
-    assert [one.name for one in found] == ["en", "de", "pt"]
-    for index, one in enumerate(found):
-        inside = codes == index
-        usable = inside & ~np.isnan(truth) & ~np.isnan(scores)
-        assert one.rows == inside.sum()
-        assert one.missing == (inside & np.isnan(scores)).sum()
-        assert one.annotated - one.missing == usable.sum()
-        assert one.figures["recall"] == rates(truth[usable], scores[usable], 0.5).recall
-        assert one.figures["auroc"] == ranking.auroc(truth[usable], scores[usable])
-
-
-def test_groups_of_sampled_labels_refuse_what_is_unweighted() -> None:
-    """Rates and areas are those of the group as a part of the design; calibration is refused."""
-    truth, scores, codes = columns()
-    labels = SampledLabels(truth, np.full(len(truth), 0.5))
-    found = next(grouped(labels, scores, codes, ["en", "de"], np.random.default_rng(0), threshold=0.5))
-    usable = (codes == 0) & ~np.isnan(truth) & ~np.isnan(scores)
-    assert found.figures["recall"].value == pytest.approx(
-        rates(truth[usable], scores[usable], 0.5).recall.value
-    )
-    assert "hájek" in found.figures["recall"].method
-    assert found.missing == ((codes == 0) & np.isnan(scores)).sum()
-    plain = ranking.auroc(truth[usable], scores[usable])
-    assert found.figures["auroc"].value == pytest.approx(plain.value)
-    assert (found.figures["auroc"].low, found.figures["auroc"].high) == pytest.approx(plain[1:3], abs=0.01)
-    for name in ("ece", "brier"):
-        assert "sampled by score" in str(found.figures[name].refused)

@@ -83,7 +83,7 @@ def test_causes_kinds_slices_and_ids_come_along(tmp_path: Path) -> None:
 
 def test_a_sampled_run_is_weighed_everywhere(tmp_path: Path) -> None:
     """60 labelled rows of a stratum that was taken whole, 60 of one that was taken by a tenth: rates, areas
-    and shares are of the 660 rows that they stand for; recall at a fixed rate is refused."""
+    and shares are of the 660 rows that they stand for; a rate of 1 % of 35 clean rows cannot be told."""
     rng = np.random.default_rng(0)
     rows = []
     for stratum, chance, positive in (("high", 1.0, 40), ("low", 0.1, 25)):
@@ -98,6 +98,7 @@ def test_a_sampled_run_is_weighed_everywhere(tmp_path: Path) -> None:
     assert found["recall"].value == pytest.approx(40 / (40 + 250))
     assert found["prevalence"].value == pytest.approx(290 / 660)
     assert found["auroc"].method.startswith("hájek")
-    assert found["recall_at_fpr"].refused
+    assert "cannot tell" in str(found["recall_at_fpr"].refused)
+    assert found["ece"].method.startswith("hájek")
     shares = evaluate_policies(load_text({"m.yaml": MANIFEST}, now=0.0), policy_data(run))[0].shares
     assert shares["block"].value == pytest.approx(60 / 660)

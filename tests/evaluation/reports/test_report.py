@@ -22,6 +22,7 @@ from spotsafe.evaluation.reports import worst
 from spotsafe.evaluation.reports.document import Options, document
 from spotsafe.evaluation.reports.page import content_security_policy, page
 from spotsafe.evaluation.reports.terminal import show
+from spotsafe.evaluation.runs.measures import Costs
 from spotsafe.evaluation.runs.run import ScoredRun
 from spotsafe.evaluation.runs.scoring import Pace, score
 
@@ -268,15 +269,82 @@ def test_sampled_labels_are_weighted_or_refused(tmp_path: Path) -> None:
     figures = found["labels"][0]["figures"]
     assert figures["recall"]["method"].startswith("hájek")
     assert figures["auprc"]["value"] is not None
-    assert "no weighted form" in figures["recall_at_fpr"]["refused"]
-    assert found["functional"] == []
-    assert found["confusion"] is None
+    for name in ("recall_at_precision", "ece", "brier", "cost"):
+        assert figures[name]["method"].startswith("hájek"), name
     listed[0] = listed[0]._replace(inclusion=None)
     lacking = document(score(Noisy(3.0), dataset(listed, sampled=True), tmp_path / "l"))
     assert all(
         f["value"] is None for name, f in lacking["labels"][0]["figures"].items() if name != "coverage"
     )
     assert "inclusion" in lacking["labels"][0]["figures"]["recall"]["refused"]
+    assert lacking["functional"] == lacking["subgroups"] == []
+    assert lacking["confusion"] is None
+
+
+def test_breakdowns_of_sampled_labels_are_weighted(tmp_path: Path) -> None:
+    """Where every row was sure to be drawn, each share is the plain one; where odd rows were drawn by a
+    third, they stand for three. Places have no weighted figures, and the page says so."""
+    plain = document(score(Noisy(3.0), dataset(), tmp_path / "p"))
+    whole = [row._replace(inclusion=1.0) for row in rows()]
+    sure = document(score(Noisy(3.0), dataset(whole, sampled=True), tmp_path / "s"))
+    for part in ("functional", "subgroups"):
+        names = [(entry["label"], entry.get("group", entry.get("functionality"))) for entry in plain[part]]
+        assert [(e["label"], e.get("group", e.get("functionality"))) for e in sure[part]] == names
+    for one, other in zip(plain["functional"], sure["functional"], strict=True):
+        assert other["figure"]["value"] == (
+            pytest.approx(one["figure"]["value"]) if one["figure"]["n"] >= 20 else None
+        )
+    for one, other in zip(plain["subgroups"], sure["subgroups"], strict=True):
+        for kind, figure in one["figures"].items():
+            if figure["value"] is not None and other["figures"][kind]["value"] is not None:
+                assert other["figures"][kind]["value"] == pytest.approx(figure["value"]), kind
+    for one, other in zip(plain["confusion"]["rows"], sure["confusion"]["rows"], strict=True):
+        assert (one["label"], one["rows"]) == (other["label"], other["rows"])
+        for cells in zip(one["flagged"], other["flagged"], strict=True):
+            assert cells[1] is None or cells[0] == pytest.approx(cells[1])
+    thirds = [row._replace(inclusion=1 / 3 if n % 2 else 1.0) for n, row in enumerate(rows())]
+    found = document(score(Noisy(3.0), dataset(thirds, sampled=True), tmp_path / "t"))
+    line = next(e for e in found["confusion"]["rows"] if e["label"] == HATE)
+    hate = [(n, 3 if n % 2 else 1) for n in range(COUNT) if n % 3 == 0]
+    scores = {n: Noisy(3.0)._one(n, DetectRequest(whole[n].content, (HATE, TOXIC, RARE))) for n, _ in hate}
+    hit = sum(w for n, w in hate if max(s.score for s in scores[n].scores if s.label == HATE) >= 0.5)
+    place = found["confusion"]["columns"].index(HATE)
+    assert line["flagged"][place] == pytest.approx(hit / sum(w for _, w in hate), abs=1e-4)
+    assert found["spans"] == []
+    assert "places have no weighted figures" in page(found)
+
+
+def test_every_slice_has_every_figure(run: ScoredRun) -> None:
+    """Each language, modality and slice carries all figures of the label, over its own rows."""
+    [label] = [entry for entry in document(run)["labels"] if entry["label"] == HATE]
+    german = next(entry for entry in label["slices"] if entry["value"] == "de")
+    assert german["figures"].keys() == label["figures"].keys()
+    assert german["figures"]["ece"]["value"] is not None
+    assert german["figures"]["recall"]["n"] == sum(1 for n in range(COUNT) if n % 4 and n % 3 == 0)
+
+
+def test_rows_may_mention_several_groups(tmp_path: Path) -> None:
+    """A row of two groups counts in both; groups too small for any figure are only named."""
+    targets = ["women|muslims", "muslims", "none", "rare"]
+    listed = [
+        row._replace(slices={"target": targets[min(n % 3, 2)] if n > 1 else "rare"})
+        for n, row in enumerate(rows())
+    ]
+    found = document(score(Noisy(3.0), dataset(listed), tmp_path / "run"))
+    here = {e["group"]: e["rows"] for e in found["subgroups"] if e["label"] == TOXIC}
+    both, alone = sum(n % 3 == 0 for n in range(2, COUNT)), sum(n % 3 == 1 for n in range(2, COUNT))
+    assert (here["women"], here["muslims"], here["rare"]) == (both, both + alone - 1, 2)
+    assert "too few rows: rare (2)" in page(found)
+
+
+def test_errors_cost_what_was_said(run: ScoredRun) -> None:
+    """False alarms at 2, misses at 5: (2 alarms + 5 misses) / rows, from the rates."""
+    priced = document(run, Options(costs={HATE: Costs(2.0, 5.0)}))
+    figures = next(e for e in priced["labels"] if e["label"] == HATE)["figures"]
+    alarms = figures["fpr"]["value"] * figures["fpr"]["n"]
+    misses = figures["fnr"]["value"] * figures["fnr"]["n"]
+    assert figures["cost"]["value"] == pytest.approx((2 * alarms + 5 * misses) / figures["cost"]["n"])
+    assert "a false alarm costs 2, a miss 5" in page(priced)
 
 
 class Lines:
