@@ -105,7 +105,9 @@ class Fusion:
         for meeting, said, vectors in zip(meetings, together, self._embeddings(meetings), strict=True):
             kinds = _kinds(requests[meeting.request])
             signals = answers[meeting.request]
-            scores = senses.by_sense(signals.scores, kinds)
+            found_by = senses.by_sense(signals.scores, kinds)
+            # What is seen, and what has no words, the model has not met.
+            scores = {sense: found_by[sense] for sense in meeting.words if sense in found_by}
             known = features(scores, said.peaks, vectors, meeting.words, meeting.music)
             answers[meeting.request] = self._settled(signals, meeting.met, self._model.fused(known), kinds)
         return answers

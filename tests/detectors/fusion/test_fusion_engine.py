@@ -203,6 +203,18 @@ def test_the_model_sees_what_the_senses_and_the_whole_say() -> None:
     assert half.score(BULLYING) == pytest.approx(1 / (1 + np.exp(-logit(0.9) / 2)), abs=1e-4)
 
 
+def test_the_model_sees_scores_of_words_alone() -> None:
+    """What a picture shows counts beside the fused score, and never in it; nor does an empty text."""
+    empty = said(0.8, part="body")
+    asked = request(*MEME.content, Text(" ", "body"))
+    sure = leaning(BULLYING, highest=2.0)
+    assert fused(sure, SEEN, written(0.2)).score(BULLYING) == SEEN.score
+    spoken = Sensed("spoken", "clip", "go and hide")
+    made = sure._replace(constellations=("read+spoken", "none"))
+    found = fused(made, empty, written(0.2), asked=asked, sensed=(READ, spoken))
+    assert all(signal.detector != "local.fused" for signal in found.scores)
+
+
 class Compass:
     """Embeddings of nothing but the first letter; counts the passes."""
 
