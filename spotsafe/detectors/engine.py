@@ -65,13 +65,15 @@ class LocalEngine:
 
     @property
     def version(self) -> str:
-        """The text engine's version, and a digest over those of the others, the fusion's included."""
+        """The text engine's version, a digest over those of the others, and, where what the senses say is
+        fused rather than the highest score counted, ``fused.`` and the model's version: joined by ``+``."""
         text, *others = (engine.version for engine in self._engines.values())
+        said = [text]
+        if others:
+            said.append(sha256(chr(0).join(others).encode()).hexdigest()[:8])
         if self._fusion is not None:
-            others.append(self._fusion.version)
-        if not others:
-            return text
-        return f"{text}+{sha256(chr(0).join(others).encode()).hexdigest()[:8]}"
+            said.append(f"fused.{self._fusion.version}")
+        return "+".join(said)
 
     def capabilities(self) -> Capabilities:
         """All that the engines of the kinds can give together."""

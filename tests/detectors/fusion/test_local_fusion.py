@@ -67,6 +67,7 @@ def test_the_version_tells_of_the_model() -> None:
         for made in (None, model({BULLYING: 0.8}), model({BULLYING: 0.8}, version="m2"))
     ]
     assert len(set(versions)) == 3
+    assert [version.partition("+fused.")[2] for version in versions] == ["", "m1", "m2"]
     assert engine(model({BULLYING: 0.8}))[0].version == versions[1]
 
 
