@@ -16,6 +16,7 @@ from spotsafe.cli.evidence import clock, show_evidence
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import DEFAULT, policies_of, surface_of
 from spotsafe.cli.subjects import Subject, subjects
+from spotsafe.cli.unread import Unread, unread
 from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Reason
 from spotsafe.core.signals import Evidence, Signal, Span, TimeRange
@@ -41,6 +42,20 @@ SHOWN_FROM = 0.1
 """Scores below this are left out of the table (all are in the JSON)."""
 
 
+MEANINGS = {
+    "unsupported": "no detector here gives it",
+    "language": "not in this language",
+    "modality": "nothing here reads this kind",
+    "size": "too large, too long, or too much in it",
+    "timeout": "there was no time for it",
+    "error": "it could not be read",
+    "stale": "known of old only",
+}
+"""Causes in words."""
+
+FINE, FINDINGS, UNUSABLE = 0, 1, 2
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
@@ -61,7 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
-    """0 when everything passes, 1 when something is limited, held or blocked."""
+    """0 when everything passes, 1 when something is limited, held or blocked, 2 when something that the
+    policy lets pass could not be checked at all."""
     from spotsafe.client.client import Client
 
     given = subjects(args.content, sys.stdin)
@@ -76,7 +92,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
         app="spotsafe-check",
         telemetry=False,
     )
-    documents = []
+    documents: list[dict[str, Any]] = []
+    blind = False
     with _errors_only(), client:
         policy = client.policy(args.surface or UNDECLARED).changed(deadline=PATIENCE)
         for subject in given:
@@ -84,9 +101,15 @@ def run(args: argparse.Namespace, out: Output) -> int:
             decision = _decided(client, policy, Content([subject.part_for(policy)], args.language))
             if len(given) > 1 or subject.path is not None:
                 out.line(subject.title, "bold")
-            documents.append(_shown(decision, subject, out, args.evidence))
+            why = unread(subject, decision, service=bool(args.service))
+            documents.append(
+                _shown(decision, subject, out, why) | _drawn(decision, subject, out, args.evidence)
+            )
+            blind = blind or not decision.signals.scores
     out.json(documents[0] if len(documents) == 1 else documents)
-    return 0 if all(document["disposition"] == Disposition.ALLOW.word for document in documents) else 1
+    if not all(document["disposition"] == Disposition.ALLOW.word for document in documents):
+        return FINDINGS
+    return UNUSABLE if blind else FINE
 
 
 def _decided(client: Client, policy: SurfacePolicy, content: Content) -> Decision:
@@ -114,12 +137,14 @@ def _errors_only() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _shown(decision: Decision, subject: Subject, out: Output, folder: Path | None) -> dict[str, Any]:
-    """Print what was found; the same as a JSON document."""
+def _shown(decision: Decision, subject: Subject, out: Output, why: Unread | None) -> dict[str, Any]:
+    """Print what was found, or *why* nothing was; the same as a JSON document."""
     text = subject.text or ""
     style = {Disposition.BLOCK: "bad", Disposition.HOLD: "warn", Disposition.LIMIT: "warn"}
     words = ", ".join(Action(decision.disposition, decision.effects).words)
     out.line(f"{words}  ({decision.status.word})", style.get(decision.disposition, "good"))
+    if why is not None:
+        out.line(f"{subject.title}: {why.message}", "bad")
     shown = sorted((s for s in decision.signals.scores if s.score >= SHOWN_FROM), key=lambda s: -s.score)
     if not shown:
         count = len({signal.label for signal in decision.signals.scores})
@@ -138,8 +163,12 @@ def _shown(decision: Decision, subject: Subject, out: Output, folder: Path | Non
         by_cause: dict[str, list[str]] = {}
         for label, cause in missing:
             by_cause.setdefault(cause, []).append(label)
-        out.table("No score", ("cause", "labels"), [(c, ", ".join(ls)) for c, ls in by_cause.items()])
-    saved = show_evidence(subject, decision, out, folder)
+        scored = {signal.label for signal in decision.signals.scores}
+        partly = any(label in scored for label, _ in missing)
+        out.table(
+            "No score, or not for all of it" if partly else "No score", ("cause", "means", "labels"),
+            [(c, MEANINGS[c], ", ".join(ls)) for c, ls in by_cause.items()],
+        )  # fmt: skip
     edited = _edited(decision)
     if edited is not None and edited != text:
         out.line()
@@ -147,7 +176,13 @@ def _shown(decision: Decision, subject: Subject, out: Output, folder: Path | Non
     document = _document(decision, edited)
     if subject.path is not None:
         document = {"file": str(subject.path), **document}
-    return document | ({"evidence_saved_to": str(saved)} if saved else {})
+    return document | ({"unread": why._asdict()} if why else {})
+
+
+def _drawn(decision: Decision, subject: Subject, out: Output, folder: Path | None) -> dict[str, Any]:
+    """Show the evidence; where it was saved, as a part of the JSON document."""
+    saved = show_evidence(subject, decision, out, folder)
+    return {"evidence_saved_to": [str(path) for path in saved]} if saved else {}
 
 
 def _places(signal: Signal, text: str) -> str:

@@ -95,10 +95,16 @@ class Output:
             table.add_row(*row)
         self._console.print(table)
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether :meth:`picture` prints anything: on a terminal that shows colours."""
+        console = self._console
+        return console is not None and console.is_terminal and console.color_system is not None
+
     def picture(self, rows: Iterable[Sequence[tuple[tuple[int, int, int], tuple[int, int, int]]]]) -> None:
         """A small picture of half blocks, in each place the colours (red, green, blue) of its upper and its
         lower half; only on a terminal that shows colours."""
-        if self._console is None or not self._console.is_terminal or self._console.color_system is None:
+        if not self.shows_pictures:
             return
         from rich.text import Text
 

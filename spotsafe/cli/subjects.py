@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from spotsafe.client.media import read_media
 from spotsafe.core.content import PART_TYPES, Part, Text
 from spotsafe.core.errors import ConfigurationError
 
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 
 MOST_TEXT = 1024 * 1024
 """Bytes of a text file."""
+
+
+_ENDINGS = {
+    "text": "txt text md markdown csv tsv log srt vtt html htm",
+    "image": "png apng jpg jpeg jpe jfif gif webp avif bmp tif tiff heic heif svg ico",
+    "audio": "mp3 m4a m4b aac ogg oga opus wav wave flac aif aiff aifc amr wma",
+    "video": "mp4 m4v mov mkv webm avi ts mts m2ts 3gp 3g2 mpg mpeg ogv wmv flv",
+}
+_KIND_OF = {f".{ending}": kind for kind, endings in _ENDINGS.items() for ending in endings.split()}
+"""Ending of a name → kind. A table of our own, since that of the system differs from machine to machine, and
+takes transport streams for translations."""
+
+_FILMS = ("mov", "matroska", "avi", "mpegts")
+"""Containers that are video unless the name says sound."""
 
 
 class Subject(NamedTuple):
@@ -65,21 +80,29 @@ def _looks_like_media(word: str) -> bool:
     return " " not in word and _kind(Path(word)) in ("image", "audio", "video")
 
 
-def _kind(path: Path) -> str:
-    return (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
+def _kind(path: Path) -> str | None:
+    """By the name's ending; None where that says nothing."""
+    return _KIND_OF.get(path.suffix.lower())
+
+
+def _kind_within(data: bytes) -> str | None:
+    """By the first bytes: what a file without a telling name is."""
+    from spotsafe.detectors.decode import sniff
+
+    if sniff.picture_format(data) is not None:
+        return "image"
+    container = sniff.container_format(data)
+    return None if container is None else "video" if container in _FILMS else "audio"
 
 
 def _file(path: Path) -> Subject:
-    kind = _kind(path)
-    if kind not in PART_TYPES:
+    data, _ = read_media(path, str(path))
+    kind = _kind(path) or _kind_within(data)
+    if kind is None:
         raise ConfigurationError(
-            f"{path}: its name does not tell whether it is a text, a picture, a recording or a video; give "
-            "it an ending such as .txt, .png, .mp3 or .mp4"
+            f"{path}: neither its name nor its first bytes tell whether it is a text, a picture, a recording "
+            "or a video; give it an ending such as .txt, .png, .mp3 or .mp4"
         )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     if kind != "text":
         return Subject(kind, path, None, data, mimetypes.guess_type(path.name)[0])
     if len(data) > MOST_TEXT:  # a part of it would be checked, and the rest taken for checked

@@ -1,0 +1,85 @@
+"""Why a file has no scores, in words for the person who gave it: where, what, and what to do about it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+from spotsafe.cli.subjects import Subject
+from spotsafe.core.decision import Decision
+from spotsafe.core.errors import SpotsafeError
+from spotsafe.core.signals import Cause
+
+if TYPE_CHECKING:
+    from spotsafe.detectors.decode.decoder import DecodeError
+
+_COMMON = {
+    "image": "JPEG, PNG, GIF, WebP, AVIF or BMP",
+    "audio": "MP3, AAC, Ogg, Opus, FLAC or WAV",
+    "video": "MP4, WebM or Matroska",
+}
+"""What to save a file as; all that is accepted stands in ``docs/media-safety.md``."""
+
+_KINDS = {"image": "pictures", "audio": "sound", "video": "video"}
+
+
+class Unread(NamedTuple):
+    """*reason*: ``modality``, or one of the decoder's closed set; *message*: for people."""
+
+    reason: str
+    message: str
+
+
+def unread(subject: Subject, decision: Decision, *, service: bool) -> Unread | None:
+    """Why nothing of a file was scored; None where something was, or where nobody here knows. *service*: a
+    service checked it."""
+    if subject.kind not in _KINDS or decision.signals.scores:
+        return None
+    causes = {entry.cause for entry in decision.signals.missing}
+    kinds = _KINDS[subject.kind]
+    if Cause.MODALITY in causes:
+        remedy = "the service's machine needs" if service else "here, install"
+        return Unread("modality", f"nothing reads {kinds}: {remedy} pip install 'spotsafe[media]'")
+    if causes & {Cause.ERROR, Cause.SIZE, Cause.TIMEOUT}:
+        error = _decoding(subject)
+        if error is not None:
+            return Unread(error.reason.value, _words(subject, error))
+    return None
+
+
+def _decoding(subject: Subject) -> DecodeError | None:
+    """The error that decoding the file ends in here, within the usual limits and in a process of its own."""
+    if find_spec("PIL") is None or find_spec("av") is None or find_spec("numpy") is None:
+        return None
+    from spotsafe.detectors.decode.decoder import DecodeError
+    from spotsafe.detectors.decode.worker import WorkerDecoder
+
+    decoder = WorkerDecoder()
+    decode = {"image": decoder.picture, "audio": decoder.sound, "video": decoder.movie}[subject.kind]
+    try:
+        decode(subject.data)
+    except DecodeError as error:
+        return error
+    except SpotsafeError:
+        return None
+    finally:
+        decoder.close()
+    return None
+
+
+def _words(subject: Subject, error: DecodeError) -> str:
+    from spotsafe.detectors.decode import sniff
+    from spotsafe.detectors.decode.limits import Reason
+
+    if not subject.data:
+        return "the file is empty"
+    if error.reason is not Reason.UNREADABLE:
+        return str(error)
+    name = sniff.called(subject.data)
+    save = f"save it as {_COMMON[subject.kind]}"
+    if name is None:
+        return f"it begins as no format that is decoded: {save}"
+    accepted = sniff.picture_format if subject.kind == "image" else sniff.container_format
+    if accepted(subject.data) is None:
+        return f"it begins as {name}, which is not decoded as {_KINDS[subject.kind]}: {save}"
+    return f"it begins as {name}, and is damaged, incomplete, or in a codec that is not decoded: {save}"
