@@ -113,7 +113,13 @@ class Process:
         return self._ready
 
     @property
+    def started(self) -> bool:
+        """Whether it could be asked at some time."""
+        return self._ready
+
+    @property
     def alive(self) -> bool:
+        """Whether it runs."""
         return self._child.poll() is None
 
     def ask(self, kind: Kind, data: bytes, limits: Limits, end: float) -> Media | Reason:

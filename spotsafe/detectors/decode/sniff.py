@@ -98,6 +98,41 @@ def _tag_length(data: bytes) -> int:
     return offset
 
 
+_NAMES = {
+    "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WebP", "avif": "AVIF", "bmp": "BMP",
+    "mov": "MP4", "matroska": "Matroska or WebM", "ogg": "Ogg", "wav": "WAV", "flac": "FLAC", "mp3": "MP3",
+    "aac": "AAC", "aiff": "AIFF", "avi": "AVI", "mpegts": "MPEG-TS",
+}  # fmt: skip
+_OTHERS = (
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"%PDF", "PDF"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\1\0", "an icon"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\x30\x26\xb2\x75", "Windows Media"),
+    (b"#!AMR", "AMR"),
+    (b"MThd", "MIDI"),
+    (b"FLV\1", "Flash video"),
+    (b"PK\3\4", "a ZIP archive"),
+)
+
+
+def called(data: bytes) -> str | None:
+    """What people call the format that *data* begins as, be it decoded or not; None where it is unknown. For
+    messages alone."""
+    known = picture_format(data) or container_format(data)
+    if known is not None:
+        return _NAMES[known]
+    for magic, name in _OTHERS:
+        if data.startswith(magic):
+            return name
+    if data[4:8] == b"ftyp":
+        return "HEIC"
+    return "SVG" if b"<svg" in data[:1024].lower() else None
+
+
 def refers_elsewhere(data: bytes) -> bool:
     """Whether the file is a list or an archive of other files."""
     return data.startswith(_REFERRING) or b"<MPD" in data[:1024] or b"<smil" in data[:1024]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import weakref
@@ -28,6 +29,8 @@ LIFETIME = 500
 TURNS = 3
 """A caller without a timeout waits for a process while so many files of its kind may take their time."""
 
+_log = logging.getLogger("spotsafe.detectors")
+
 _pools: weakref.WeakSet[_Pool] = weakref.WeakSet()
 
 
@@ -36,10 +39,11 @@ class WorkerDecoder:
 
     At most *processes* decode at the same time; each starts when it is first needed, and where there are two
     or more, one is left to pictures. One that exceeds time or memory, or dies, is replaced; only the call
-    whose file it held fails. Callers may be any number of
-    threads, and forked processes get processes of their own. *python* is the interpreter to start, where
-    ``sys.executable`` is none; *lifetime* the files after which a process is replaced; *module* has the
-    ``main()`` that it runs.
+    whose file it held fails. Callers may be any number of threads, and forked processes get processes of
+    their own. That processes do not start is logged once, as a warning of ``spotsafe.detectors``.
+
+    *python* is the interpreter to start, where ``sys.executable`` is none; *lifetime* the files after which a
+    process is replaced; *module* has the ``main()`` that it runs.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class _Pool:
         self._most = most
         self._lifetime = lifetime
         self._closed = False
+        self._complained = False
         self._reset()
         _pools.add(self)
 
@@ -132,9 +137,21 @@ class _Pool:
         except Ended as ended:
             if self._closed:
                 raise DetectorError(Failure.CLOSED, detector="decode") from None
+            self._tell(process, ended.reason)
             raise DecodeError(ended.reason, limits) from None
         finally:
             self._given_back(process, kind, well)
+
+    def _tell(self, process: Process | None, reason: Reason) -> None:
+        """For operators: files that end processes are common enough, processes that never start are not."""
+        if process is not None and process.started:
+            _log.info("a decoding process was replaced; its file is blamed with: %s", reason.value)
+        elif not self._complained:
+            self._complained = True
+            _log.warning(
+                "decoding processes do not start, so media are missing with cause error; "
+                "python -c 'import spotsafe.detectors.decode.child' says why"
+            )
 
     def _took_turn(self, deadline: float, kind: Kind) -> bool:
         """Wait for a process to be free, or to be started, for *kind*; whether there was one in time."""

@@ -365,3 +365,19 @@ def test_a_program_that_cannot_start_is_an_error_and_no_hang() -> None:
     with pytest.raises(DecodeError) as caught:
         ending.picture(GOOD)
     assert caught.value.reason is Reason.CRASH
+
+
+def test_operators_learn_once_that_processes_do_not_start(
+    faulty: WorkerDecoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a command that says why; a file that ends a process is no such news, and nothing of it is said."""
+    caplog.set_level("INFO", logger="spotsafe.detectors")
+    ending = WorkerDecoder(module="spotsafe.detectors.decode.nowhere")
+    for _ in range(2):
+        with pytest.raises(DecodeError):
+            ending.picture(GOOD)
+    with pytest.raises(DecodeError):
+        faulty.sound(b"segfault")
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "import spotsafe.detectors.decode.child" in caplog.records[0].getMessage()
+    assert caplog.records[1].getMessage().endswith(": crash")
