@@ -7,9 +7,14 @@ import io
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spotsafe.cli.output import Output
+from spotsafe.cli.registry_options import add_trust, reader_of
 from spotsafe.core.errors import ConfigurationError, missing_extra
+
+if TYPE_CHECKING:
+    from spotsafe.service.serve import Engine
 
 DEFAULT_PORT = 8080
 DEFAULT_DATA_DIR = Path("spotsafe-data")
@@ -36,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shadow", type=Path, metavar="DIR", help="text weights to ask beside the live ones and compare"
     )
+    parser.add_argument(
+        "--registry", type=Path, metavar="DIR",
+        help="registry of models: answer with the text weights that are live in it, and ask those in shadow "
+        "beside them",
+    )  # fmt: skip
+    add_trust(parser)
     parser.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     keys = parser.add_argument_group("keys")
     keys.add_argument(
@@ -79,21 +90,39 @@ def _new_key(args: argparse.Namespace, out: Output) -> int:
 def _serve(args: argparse.Namespace, out: Output) -> int:
     import logging
 
-    from spotsafe.service.serve import Engine, log_to, serve
+    from spotsafe.service.serve import log_to, serve
 
+    made_of = _engine(args)
     undo = log_to(sys.stderr, logging.WARNING if args.quiet else logging.INFO)
     # With --json the line that names the address is the document's content, printed once it listens.
     said = _Said(out) if out.as_json else None
     try:
         code = serve(
             args.host, args.port, args.data_dir, args.api_keys,
-            manifests=args.manifests, made_of=Engine(args.shadow, args.banks), out=said,
+            manifests=args.manifests, made_of=made_of, out=said,
         )  # fmt: skip
     finally:
         undo()
     if said is not None and not said.text:
         out.json({"error": "the service did not start; its log says why"})
     return code
+
+
+def _engine(args: argparse.Namespace) -> Engine:
+    """What the service's engine is made of. Text weights of a registry are checked and written below the data
+    directory, where they stay for as long as they are what the registry says."""
+    from spotsafe.service.serve import Engine
+
+    if args.registry is None:
+        if args.trust:
+            raise ConfigurationError("--trust is for --registry DIR")
+        return Engine(args.shadow, args.banks)
+    reader, folder = reader_of(args), args.data_dir / "models"
+    live, shadow = reader.kept("text", "live", folder), args.shadow
+    if shadow is None and "shadow" in reader.model("text").stages:
+        beside = reader.kept("text", "shadow", folder)
+        shadow = None if beside == live else beside
+    return Engine(shadow, args.banks, live)
 
 
 class _Said(io.StringIO):

@@ -30,11 +30,13 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Engine(NamedTuple):
-    """What the local engine of a service is made of besides the shipped weights: *shadow*, a folder of other
-    text weights that are asked beside them and compared; *banks*, a folder of known media."""
+    """What the local engine of a service is made of: *weights*, a folder with text weights (default: the
+    shipped ones); *shadow*, a folder of others that are asked beside them and compared; *banks*, a folder of
+    known media."""
 
     shadow: Path | None = None
     banks: Path | None = None
+    weights: Path | None = None
 
 
 def serve(
@@ -110,7 +112,7 @@ def local_engine(kinds: Iterable[str] = ("text",), made_of: Engine | None = None
     from spotsafe.detectors.local import engine
 
     made_of = made_of or Engine()
-    found = engine(banks=made_of.banks)
+    found = engine(weights=made_of.weights, banks=made_of.banks)
     found.warm_for(kinds)
     if made_of.shadow is None:
         return found

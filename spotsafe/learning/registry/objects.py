@@ -77,6 +77,14 @@ class Objects:
         return self._root / digest[:2] / digest[2:]
 
 
+def holds(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether *folder* holds *files* (path → SHA-256), as they are and nothing else."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return found.keys() == files.keys() and all(
+        hashlib.sha256(_readable(path)).hexdigest() == files[name] for name, path in found.items()
+    )
+
+
 def _readable(path: Path) -> bytes:
     try:
         return path.read_bytes()

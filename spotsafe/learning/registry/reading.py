@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from base64 import b64decode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,7 +13,7 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.seams import Clock
 from spotsafe.learning.registry.index import Index, Model, Version, day, parse_index
 from spotsafe.learning.registry.keys import signed_by
-from spotsafe.learning.registry.objects import Objects
+from spotsafe.learning.registry.objects import Objects, holds
 from spotsafe.learning.registry.seen import Seen, Sighting
 
 if TYPE_CHECKING:
@@ -93,6 +94,18 @@ class RegistryReader:
         """Write the files of a version into *folder*, each checked against the index: what an engine loads.
         Raises ConfigurationError."""
         return self.objects.lay_out(self.version(name, which)[1].files, folder)
+
+    def kept(self, name: str, which: str, folder: Path) -> Path:
+        """The files of a version in a folder of their own below *folder*: those that are there where they are
+        the version's, else laid out anew. Raises ConfigurationError."""
+        version, entry = self.version(name, which)
+        target = folder / f"{name}-{version}"
+        if not holds(target, entry.files):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if target.exists():
+                shutil.rmtree(target)
+            self.objects.lay_out(entry.files, target)
+        return target
 
     @property
     def _index_path(self) -> Path:
