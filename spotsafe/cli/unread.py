@@ -38,8 +38,8 @@ def unread(subject: Subject, decision: Decision, *, service: bool) -> Unread | N
     causes = {entry.cause for entry in decision.signals.missing}
     kinds = _KINDS[subject.kind]
     if Cause.MODALITY in causes:
-        remedy = "the service's machine needs" if service else "here, install"
-        return Unread("modality", f"nothing reads {kinds}: {remedy} pip install 'spotsafe[media]'")
+        who, where = ("the service", "on its machine, ") if service else ("the engine here", "")
+        return Unread("modality", f"{who} reads no {kinds}: {where}pip install 'spotsafe[media]'")
     if causes & {Cause.ERROR, Cause.SIZE, Cause.TIMEOUT}:
         error = _decoding(subject)
         if error is not None:
