@@ -8,48 +8,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from math import log, log1p
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 
-FEATURES: tuple[str, ...] = (
-    "highest",
-    "second",
-    "together",
-    "agreed",
-    "typed",
-    "read",
-    "spoken",
-    "cosine",
-    "echo",
-    "quoted",
-    "music",
-    "sung",
-    "senses",
-    "length",
-)
-"""Columns of every feature vector. Logits: the *highest* score over the senses, the *second* highest, the
-score of all words *together*, the lower one of these and the highest (*agreed*), and each sense's own
-(:data:`NOTHING` where a sense has none). *cosine*: the most alike pair of the senses' embeddings. *echo*:
-share of the typed words that were also read or spoken. *quoted*: 1 where the typed words stand in quotation
-marks or between notes. *music* as heard. *sung*: echo times music. *senses*: how many have words. *length*:
-log of 1 + all words."""
+FEATURES: tuple[str, ...] = ("highest", "rise", "alike", "sung")
+"""Columns of every feature vector. *highest*: the logit of the highest score over the senses. *rise*: by how
+much the logit of all words read together stands above it, or 0. *alike*: rise times the cosine of the two
+senses that are most alike. *sung*: share of the typed words that were also read or spoken, times the music.
+No sense is called by its name: what is learnt of pictures can be tested on recordings."""
 
-EMBEDDED: frozenset[str] = frozenset({"cosine"})
+EMBEDDED: frozenset[str] = frozenset({"alike"})
 """The features that need embeddings."""
 
 FLOOR = 0.002
 """Scores are kept this far from 0 and 1 before their logit is taken."""
 
 NOTHING = log(FLOOR / (1 - FLOOR))
-"""The logit of a sense without a score."""
+"""The logit where there is no score."""
 
-_QUOTED = re.compile(
-    r"^\s*(?:[\"“„‟«»「『‘'‹].*[\"”“‟»«」』’'›]|[♪♫♬🎵🎶].*|.*[♪♫♬🎵🎶])\s*[.!?…]*\s*$", re.DOTALL
-)
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 
 
@@ -66,39 +46,20 @@ def features(
     engine's score of the words of all senses joined; *embeddings*: sense → unit vector [512] of its words;
     *words*: sense → its words; *music* in [0, 1].
     """
-    echo = _echo(words)
-    common = {
-        "cosine": _cosine(list(embeddings.values())),
-        "echo": echo,
-        "quoted": float(bool(_QUOTED.match(words.get("typed", "")))),
-        "music": music,
-        "sung": echo * music,
-        "senses": float(len(words)),
-        "length": log1p(sum(len(_WORD.findall(text)) for text in words.values())),
-    }
-    return {label: _vector(label, scores, score, common) for label, score in together.items()}
+    cosine, sung = _cosine(list(embeddings.values())), _echo(words) * music
+    found = {}
+    for label, score in together.items():
+        own = [logit(known[label]) for known in scores.values() if label in known]
+        highest = max(own, default=NOTHING)
+        rise = max(0.0, logit(score) - highest)
+        found[label] = np.array([highest, rise, rise * cosine, sung], np.float32)
+    return found
 
 
 def logit(score: float) -> float:
     """Log odds of *score*, kept finite by :data:`FLOOR`."""
     inside = min(max(score, FLOOR), 1 - FLOOR)
     return log(inside / (1 - inside))
-
-
-def _vector(
-    label: str, scores: Mapping[str, Mapping[str, float]], together: float, common: Mapping[str, float]
-) -> F32:
-    own = {sense: logit(known[label]) for sense, known in scores.items() if label in known}
-    highest, second, *_ = [*sorted(own.values(), reverse=True), NOTHING, NOTHING]
-    values = {
-        **common,
-        "highest": highest,
-        "second": second,
-        "together": logit(together),
-        "agreed": min(logit(together), highest),
-        **{sense: own.get(sense, NOTHING) for sense in ("typed", "read", "spoken")},
-    }
-    return np.array([values[name] for name in FEATURES], np.float32)
 
 
 def _cosine(vectors: Sequence[F32]) -> float:

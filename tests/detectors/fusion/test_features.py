@@ -49,34 +49,28 @@ def test_a_label_does_not_see_the_others() -> None:
 
 
 def test_scores_become_logits() -> None:
-    """The highest, the second, the whole, and what the whole gains."""
+    """The highest of the senses that know the label, and how far the whole stands above it."""
     scores = {"typed": {BULLYING: 0.3}, "read": {BULLYING: 0.1}, "spoken": {SPAM: 0.9}}
-    values = {"highest": 0.3, "second": 0.1, "together": 0.5, "typed": 0.3, "read": 0.1}
-    for name, score in values.items():
-        if name in FEATURES:
-            assert of(name, scores=scores) == pytest.approx(logit(score), rel=1e-5)
-    if "gain" in FEATURES:
-        assert of("gain", scores=scores) == pytest.approx(logit(0.5) - logit(0.3), rel=1e-5)
+    assert of("highest", scores=scores) == pytest.approx(logit(0.3), rel=1e-5)
+    assert of("rise", scores=scores) == pytest.approx(logit(0.5) - logit(0.3), rel=1e-5)
+    assert of("rise", scores=scores, together={BULLYING: 0.2}) == 0.0
 
 
 UP, ASIDE = np.eye(512, dtype=np.float32)[0], np.eye(512, dtype=np.float32)[1]
+RISEN = {"scores": {"typed": {BULLYING: 0.3}}, "together": {BULLYING: 0.5}}
+RISE = logit(0.5) - logit(0.3)
 SINGLE = [
-    ("cosine", {"embeddings": {"typed": UP, "read": UP, "spoken": ASIDE}}, 1.0),
-    ("cosine", {"embeddings": {"typed": UP, "read": ASIDE}}, 0.0),
-    ("cosine", {"embeddings": {"typed": UP}}, 0.0),
-    ("echo", {"words": {"typed": "Burn it DOWN", "spoken": "we'll burn, burn it down"}}, 1.0),
-    ("echo", {"words": {"typed": "burn it", "read": "burn"}}, 0.5),
-    ("echo", {"words": {"read": "burn", "spoken": "burn"}}, 0.0),
-    ("quoted", {"words": {"typed": "“I shot the sheriff”"}}, 1.0),
-    ("quoted", {"words": {"typed": "♪ I shot the sheriff ♪"}}, 1.0),
-    ("quoted", {"words": {"typed": "I shot the sheriff"}}, 0.0),
-    ("quoted", {"words": {"typed": 'I "shot" the sheriff'}}, 0.0),
-    ("music", {"music": 0.25}, 0.25),
-    ("senses", {"words": {"typed": "one", "read": "two"}}, 2.0),
+    ("alike", {**RISEN, "embeddings": {"typed": UP, "read": UP, "spoken": ASIDE}}, RISE),
+    ("alike", {**RISEN, "embeddings": {"typed": UP, "read": ASIDE}}, 0.0),
+    ("alike", {**RISEN, "embeddings": {"typed": UP}}, 0.0),
+    ("sung", {"words": {"typed": "Burn it DOWN", "spoken": "we'll burn, burn it down"}, "music": 1.0}, 1.0),
+    ("sung", {"words": {"typed": "burn it", "read": "burn"}, "music": 0.5}, 0.25),
+    ("sung", {"words": {"typed": "burn it", "spoken": "burn it"}}, 0.0),
+    ("sung", {"words": {"read": "burn", "spoken": "burn"}, "music": 1.0}, 0.0),
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "value"), [row for row in SINGLE if row[0] in FEATURES])
+@pytest.mark.parametrize(("name", "given", "value"), SINGLE)
 def test_how_the_senses_stand_to_each_other(name: str, given: dict, value: float) -> None:
-    """Worked examples of the features that are not scores."""
-    assert of(name, **given) == pytest.approx(value)
+    """Worked examples of the features that are not scores alone."""
+    assert of(name, **given) == pytest.approx(value, rel=1e-5)
