@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotsafe.cli.eval_options import add_data, dataset_of, progress_of
+from spotsafe.cli.eval_options import add_data, dataset_of, named_set, progress_of
 from spotsafe.cli.output import Output
 from spotsafe.core.errors import ConfigurationError
 
@@ -24,7 +24,7 @@ def configure_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("card", "check", "croissant"), help="what to print")
     add_data(parser)
     parser.add_argument(
-        "--against", action="append", default=[], metavar="SET",
+        "--against", action="append", default=[], metavar="SET[@SPLIT]",
         help="with check: a set that a model is trained on; rows that stand in both are findings",
     )  # fmt: skip
     parser.add_argument(
@@ -73,10 +73,9 @@ def _croissant(args: argparse.Namespace, out: Output) -> int:
 
 def _check(args: argparse.Namespace, out: Output) -> int:
     from spotsafe.evaluation.datasets.checks import check
-    from spotsafe.evaluation.datasets.opening import open_dataset
 
     told = progress_of(out, "read")
-    others = [open_dataset(spec, folder=args.folder) for spec in args.against]
+    others = [named_set(spec, args.folder) for spec in args.against]
     found = check(dataset_of(args), others, progress=lambda rows: told(rows, None))
     _show(found, out)
     out.json(found.as_json())

@@ -48,6 +48,16 @@ def dataset_of(args: argparse.Namespace) -> MappedSet:
     return open_dataset(args.data, mapping=args.mapping, split=args.split, folder=args.folder)
 
 
+def named_set(spec: str, folder: Path | None) -> MappedSet:
+    """The set that ``SET`` or ``SET@SPLIT`` names. Raises ConfigurationError."""
+    from spotsafe.evaluation.datasets.opening import open_dataset
+
+    name, sign, split = spec.rpartition("@")
+    if not sign or Path(spec).exists():
+        return open_dataset(spec, folder=folder)
+    return open_dataset(name, split=split, folder=folder)
+
+
 def require_same_data(run: ScoredRun, dataset: DataSet) -> None:
     """Raises ConfigurationError where *dataset* is not what *run* was scored on: its rows would be other
     rows' content."""

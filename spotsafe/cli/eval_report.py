@@ -71,6 +71,7 @@ def reported(
         found["gate"] = result.to_json()
     if args.with_content and dataset is not None:
         _fill(found, run, dataset)
+    found["cautions"] = cautions(run)
     found["folder"] = str(run.folder)
     if args.report is not None:
         _write(args.report, found)
@@ -79,6 +80,20 @@ def reported(
     out.line(f"run: {run.folder}" + (f"  report: {args.report}" if args.report else ""), "dim")
     out.json(found)
     return 1 if gate is not None and not found["gate"]["passed"] else 0
+
+
+def cautions(run: ScoredRun) -> list[str]:
+    """What a reader must know of these figures before any other: that they flatter."""
+    from spotsafe.learning.text.sources import shipped_registry
+
+    name = run.meta.dataset
+    trained_on = {source.name for source in shipped_registry() if source.weight > 0}
+    if not run.meta.detector.startswith("local") or name not in trained_on:
+        return []
+    told = (
+        f"The local engine was trained on rows of {name}: figures over it flatter. Measure on data of your "
+    )
+    return [f"{told}own, or see docs/engine.md for sets that were left out."]
 
 
 def _fill(found: dict[str, Any], run: ScoredRun, dataset: DataSet) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotsafe.cli.eval_options import add_data, add_report, dataset_of, progress_of
+from spotsafe.cli.eval_options import add_data, add_report, dataset_of, named_set, progress_of
 from spotsafe.cli.eval_report import reported
 from spotsafe.cli.output import Output
 from spotsafe.core.errors import ConfigurationError
@@ -36,6 +36,10 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels", action="append", default=[], metavar="LABEL", help="only these labels or patterns"
     )
+    parser.add_argument(
+        "--trained-on", action="append", default=[], metavar="SET[@SPLIT]",
+        help="refuse to measure where rows also stand, alike, in this set; again for more",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"the run's folder (default: {RUNS}/DATA.DETECTOR)"
@@ -56,6 +60,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
         raise ConfigurationError(f"--batch {args.batch}: give 1 or more")
     gate = None if args.gate is None else read_gate(args.gate)  # a fault shows before hours of scoring
     dataset = dataset_of(args)
+    if args.trained_on:
+        from spotsafe.evaluation.datasets.checks import refuse_leaks
+
+        out.progress("looking for rows of the training sets")
+        refuse_leaks([named_set(spec, args.folder) for spec in args.trained_on], dataset)
     with chosen_detector(args.detector, broad=args.broad) as detector:
         scored = score(
             detector,

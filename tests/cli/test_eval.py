@@ -170,7 +170,46 @@ def test_a_gate_can_compare_with_another_run(place: Path, capsys: pytest.Capture
     assert called("report weak --against good --gate gate.yaml", capsys)[0] == 1
 
 
+def test_rows_that_a_model_was_trained_on_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--trained-on SET@SPLIT``: nothing is scored, and the rows are named; other splits do not count."""
+    lines = [json.loads(line) for line in (place / "comments.jsonl").read_text("utf-8").splitlines()]
+    rows = [
+        {**line, "id": f"t{n}", "part": "train" if n == 5 else "test"} for n, line in enumerate(lines[:9])
+    ]
+    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (place / "train.mapping.yaml").write_text(MAPPING.replace("comments", "train") + "split: part\n", "utf-8")
+    code, found = called(f"{RUN} --trained-on train.jsonl@train", capsys)
+    assert code == 2
+    assert "t5 [train] ~ c5" in found["error"]
+    assert "canary" not in found["error"]
+    assert not (place / "eval-runs").exists()
+    other = [{**row, "text": f"quite another text, number {row['id']}"} for row in rows]
+    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other), "utf-8")
+    assert called(f"{RUN} --trained-on train.jsonl", capsys)[0] == 0
+
+
+def test_figures_over_training_data_are_told_to_flatter(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A registered set that the local engine learned from, measured with it, says so everywhere."""
+    text = (place / "comments.mapping.yaml").read_text("utf-8").replace("comments", "edos_sexism")
+    (place / "comments.mapping.yaml").write_text(text, "utf-8")
+    monkey = "run --data comments.jsonl --detector local --out run --report r.html"
+    meta = called(monkey, capsys)[1]
+    assert meta["cautions"] == []  # the scripted detector is not the local engine
+    path = place / "run" / "meta.json"
+    path.write_text(path.read_text("utf-8").replace("scripted.full", "local"), "utf-8")
+    [caution] = called("report run --report r.html", capsys)[1]["cautions"]
+    assert "flatter" in caution
+    assert "flatter" in (place / "r.html").read_text("utf-8")
+    assert main(["eval", "report", "run"]) == 0
+    assert "flatter" in capsys.readouterr().out
+
+
 UNUSABLE = [
+    ("run --data comments.jsonl --detector local --cost tone.toxic=1", "two prices"),
     ("run --data nowhere.jsonl --detector local", "no such file"),
     (f"{RUN} --detector magic", "names no detector"),
     (f"{RUN} --limit 0", "leaves no rows"),

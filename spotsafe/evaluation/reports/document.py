@@ -126,6 +126,7 @@ def _label(run: ScoredRun, label: str, options: Options) -> dict[str, Any]:
         "annotated": int(annotated.sum()),
         "positives": int((truth[annotated] >= 0.5).sum()),
         "missing": {cause.value: count for cause, count in run.missing(label).items()},
+        "partly": {cause.value: count for cause, count in run.partly(label).items()},
         "figures": {name: estimate.to_json() for name, estimate in figures.items()},
         "curve": curves.precision_recall(pairs, seed=options.seed) if usable else None,
         "point": curves.operating_point(pairs, at) if usable else None,

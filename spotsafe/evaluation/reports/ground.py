@@ -19,29 +19,37 @@ def coverage_section(document: Document) -> RAW:
     total = document["data"]["rows"]
     rows = []
     for entry in document["labels"]:
-        missing = entry["missing"]
+        missing, partly = entry["missing"], sum(entry["partly"].values())
         scored = total - sum(missing.values())
+        whole = scored - partly
         bar = plots.stacked_bar(
-            [("c-scored", scored / total, f"scored {scored / total:.1%}")]
+            [("c-scored", whole / total, f"scored {whole / total:.1%}")]
+            + [("c-partly", partly / total, f"without some part {partly / total:.1%}")]
             + [(f"c-{name}", n / total, f"{name} {n / total:.1%}") for name, n in missing.items()]
         )
         told = ", ".join(f"{name} {cells.count(n)}" for name, n in missing.items()) or "–"
+        parts = ", ".join(f"{name} {cells.count(n)}" for name, n in entry["partly"].items()) or "–"
         rows.append(
             cells.text_cell(entry["label"], "name mono")
             + cells.raw_cell(bar)
             + cells.number_cell(scored)
             + cells.text_cell(told, "dim")
+            + cells.text_cell(parts, "dim")
         )
     used = {name for entry in document["labels"] for name in entry["missing"]}
-    causes = ("scored", *(cause.value for cause in Cause if cause.value in used))
+    some = ("partly",) if any(entry["partly"] for entry in document["labels"]) else ()
+    causes = ("scored", *some, *(cause.value for cause in Cause if cause.value in used))
     keys = "".join(
         f'<span class="key"><svg width="10" height="10"><rect class="c-{name}" width="10" height="10"/></svg>'
         f"{name}</span>"
         for name in causes
     )
-    lead = "A row without a score is missing, never clean: it counts in no other figure of this page."
+    lead = (
+        "A row without a score is missing, never clean: it counts in no other figure of this page. In part: "
+        "scored by some of its parts, while another, such as a picture beside a title, has none."
+    )
     body = f"<p>{keys}</p>" + cells.table(
-        ("Label", "Share of all rows", "#scored", "Missing, by cause"), rows
+        ("Label", "Share of all rows", "#scored", "Missing, by cause", "In part, by cause"), rows
     )
     return cells.section("coverage", "Coverage", lead, body)
 

@@ -111,6 +111,7 @@ def _header(document: Document) -> RAW:
     if len(run["versions"]) > 1:
         versions = ", ".join(run["versions"])
         changed = f'<p class="warn small">The detector changed while it was asked: {escape(versions)}.</p>'
+    changed += "".join(f'<p class="warn small">{escape(c)}</p>' for c in document.get("cautions", ()))
     return (
         f"<header><div><h1>{escape(data['name'])} × {escape(run['detector'])}</h1><dl>{listed}</dl>{changed}"
         f"</div>{_THEMES}</header>"

@@ -29,6 +29,8 @@ def show(document: Document, out: Printer) -> None:
     out.line(f"{run['name']} over {data['name']}: {data['rows']} rows", "bold")
     if len(run["versions"]) > 1:
         out.line(f"The detector changed while it was asked: {', '.join(run['versions'])}", "warn")
+    for caution in document.get("cautions", ()):
+        out.line(caution, "warn")
     show_labels(document, out)
     show_missing(document, out)
     show_functional(document, out)
@@ -77,16 +79,17 @@ def _words(name: str, figure: Mapping[str, Any]) -> str:
 
 
 def show_missing(document: Document, out: Printer) -> None:
-    """What got no score; nothing where everything got one."""
-    out.table(
-        "Missing scores",
-        ("label", "cause", "rows"),
-        [
-            (entry["label"], cause, count)
-            for entry in document["labels"]
-            for cause, count in entry["missing"].items()
-        ],
-    )
+    """What got no score, or one of a part of the row alone; nothing where everything got one."""
+    for title, name in (("Missing scores", "missing"), ("Scored without some part of the row", "partly")):
+        out.table(
+            title,
+            ("label", "cause", "rows"),
+            [
+                (entry["label"], cause, count)
+                for entry in document["labels"]
+                for cause, count in entry[name].items()
+            ],
+        )
 
 
 def show_functional(document: Document, out: Printer) -> None:

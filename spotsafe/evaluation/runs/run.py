@@ -109,6 +109,13 @@ class ScoredRun:
         counts = np.bincount(codes, minlength=len(layout.CAUSES))
         return {cause: int(counts[code]) for cause, code in layout.CAUSE_CODES.items() if counts[code]}
 
+    def partly(self, label: str) -> dict[Cause, int]:
+        """How many rows have a score of *label* from some of their parts alone, by the cause that others
+        lack theirs: a picture that was not readable beside a title that was."""
+        codes = self._row(layout.CAUSES_FILE, label)[~np.isnan(self.scores(label))]
+        counts = np.bincount(codes, minlength=len(layout.CAUSES))
+        return {cause: int(counts[code]) for cause, code in layout.CAUSE_CODES.items() if counts[code]}
+
     @property
     def slices(self) -> tuple[str, ...]:
         """The data set's own slices, without ``language`` and ``modality``."""

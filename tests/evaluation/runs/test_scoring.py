@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from spotsafe.core.content import Content, Text
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.seams import DetectRequest
-from spotsafe.core.signals import Cause, Signal, Signals, Span
+from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
 from spotsafe.evaluation.datasets.rows import DataSet, Row
 from spotsafe.evaluation.runs import layout
 from spotsafe.evaluation.runs.run import ScoredRun, open_run
@@ -255,6 +255,23 @@ def test_free_text_is_no_slice(tmp_path: Path) -> None:
     run = score(Echo(), dataset(rows), tmp_path / "run", pace=Pace(256, 1024))
     assert run.slices == ("half",)
     assert run.meta.left_out == ("note",)
+
+
+def test_what_was_read_in_part_is_counted_apart(tmp_path: Path) -> None:
+    """A title scored beside a picture that was not readable is a score, and is not whole."""
+
+    class Half(Echo):
+        def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+            lost = [Missing(HATE, "cover", Cause.ERROR)]
+            return [
+                Signals([Signal(HATE, 0.1, "body")], lost if n % 4 == 0 else [])
+                for n, _ in enumerate(requests)
+            ]
+
+    data = DataSet("mine", lambda: iter([row(n) for n in range(8)]), (HATE,), digest="d")
+    run = score(Half(), data, tmp_path / "run", pace=PACE)
+    assert run.missing(HATE) == {}
+    assert run.partly(HATE) == {Cause.ERROR: 2}
 
 
 def test_places_come_back_by_row(tmp_path: Path) -> None:
