@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,9 +16,10 @@ from spotsafe.detectors.match.chroma import (
     fingerprint,
     fingerprints,
 )
-from spotsafe.detectors.match.entries import Added, Bank, BankError, Entry, Match, Terms, live, new_entry
+from spotsafe.detectors.match.entries import Added, Bank, BankError, Entry, Match, Terms, new_entry
+from spotsafe.detectors.match.lookup import CurrentView, entries_behind
 from spotsafe.detectors.match.sound_index import STRETCH, Run, SoundIndex, varied_stretches
-from spotsafe.detectors.match.store import Item, Store, Version
+from spotsafe.detectors.match.store import Item, Store
 
 MOST_DIFFERENT = 0.22
 """Share of differing bits up to which two stretches are the same sound: between copies, which stay below
@@ -31,18 +31,14 @@ SPEEDS = tuple(round(1 + 0.004 * step, 3) for step in range(-5, 6))
 RECENT = 50_000
 """Items added since the index was last built as a whole, from which on it is built as a whole again."""
 
-MOST_MATCHES = 20
-"""Entries named for one sound, nearest first."""
-
 
 class _View(NamedTuple):
-    """What look-ups see: replaced as a whole, never changed. Known sounds are numbered through *settled* and
-    *recent*, whose item numbers stand in *seqs*."""
+    """What look-ups see: known sounds are numbered through *settled* and *recent*; *seqs* are the numbers of
+    their items."""
 
     settled: SoundIndex
     recent: SoundIndex
     seqs: tuple[int, ...]
-    version: Version
 
 
 class AudioBank:
@@ -52,8 +48,7 @@ class AudioBank:
         self._store = store
         self._clock = clock
         self._actor = actor
-        self._lock = threading.Lock()
-        self._view: _View | None = None
+        self._view = CurrentView(store, self._refreshed)
 
     def add(self, samples: NDArray[np.float32], terms: Terms) -> Added:
         """Add a sound: mono float32 in [-1, 1], 16,000 samples a second. Raises :class:`BankError` for one
@@ -74,7 +69,7 @@ class AudioBank:
     def match(self, samples: NDArray[np.float32]) -> list[Match]:
         """Known sounds that a sound (mono float32 in [-1, 1], 16,000 a second) has at least about 8 s of:
         nearest first, one per entry, with the range in seconds."""
-        view = self._current()
+        view = self._view.get()
         if not view.seqs:
             return []
         nearest: dict[int, tuple[Run, float]] = {}
@@ -83,43 +78,23 @@ class AudioBank:
                 for run in index.runs(items, MOST_DIFFERENT):
                     seq = view.seqs[before + run.number]
                     nearest[seq] = _joined(nearest.get(seq), run, speed)
-        return self._matches(nearest)
+        near = sorted(nearest.items(), key=lambda pair: pair[1][0].distance)
+        found = entries_behind(self._store, near, self._clock.now())
+        return [_match(entry, run, speed) for entry, _, (run, speed) in found]
 
-    def _matches(self, nearest: dict[int, tuple[Run, float]]) -> list[Match]:
-        now = self._clock.now()
-        found: dict[str, Match] = {}
-        for seq, (run, speed) in sorted(nearest.items(), key=lambda pair: pair[1][0].distance):
-            owned = self._store.owner(seq)
-            if owned is None or not live(owned[0], now) or owned[0].id in found:
-                continue
-            found[owned[0].id] = _match(owned[0], run, speed)
-            if len(found) == MOST_MATCHES:
-                break
-        return list(found.values())
-
-    def _current(self) -> _View:
-        with self._lock:
-            version = self._store.version()
-            view = self._view
-            if view is None:
-                view = _View(SoundIndex(()), SoundIndex(()), (), version)
-            elif view.version == version:
-                return view
-            self._view = self._refreshed(view, version)
-            return self._view
-
-    def _refreshed(self, view: _View, version: Version) -> _View:
+    def _refreshed(self, view: _View | None) -> _View:
+        view = view or _View(SoundIndex(()), SoundIndex(()), ())
         last = view.seqs[-1] if view.seqs else 0
         new = [item for block in self._store.blocks(Bank.AUDIO, last) for item in block]
         if not new:
-            return view._replace(version=version)
+            return view
         seqs = (*view.seqs, *(item.seq for item in new))
         known = [*_pieces(view.recent), *map(_items, new)]
         if sum(map(len, known)) > max(RECENT, len(view.settled.items) // 4):
             everything = [_items(item) for block in self._store.blocks(Bank.AUDIO) for item in block]
             numbers = [item.seq for block in self._store.blocks(Bank.AUDIO) for item in block]
-            return _View(SoundIndex(everything), SoundIndex(()), tuple(numbers), version)
-        return _View(view.settled, SoundIndex(known), seqs, version)
+            return _View(SoundIndex(everything), SoundIndex(()), tuple(numbers))
+        return _View(view.settled, SoundIndex(known), seqs)
 
 
 def _sound(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from spotsafe.core.seams import Clock
 from spotsafe.detectors.match import generations
-from spotsafe.detectors.match.entries import Added, Bank, Entry, Match, Terms, live, new_entry
+from spotsafe.detectors.match.entries import Added, Bank, Entry, Match, Terms, new_entry
 from spotsafe.detectors.match.generations import Generation, Hashes
 from spotsafe.detectors.match.hash_index import EXACT_RADIUS, distances_to
+from spotsafe.detectors.match.lookup import CurrentView, entries_behind
 from spotsafe.detectors.match.picture_hash import Pixels, looked_up_hashes, stored_hashes
-from spotsafe.detectors.match.store import Store, Version
+from spotsafe.detectors.match.store import Store
 
 RADIUS = EXACT_RADIUS
 """Bits of 256 by which a hash may differ from a stored one: the largest for which the index is exact. Of
@@ -26,19 +26,15 @@ unrelated pictures none came nearer than the distance that docs/known-media.md s
 MOST_RECENT = 20_000
 """Hashes added since the last build, which are compared one by one; who adds more rebuilds the index."""
 
-MOST_MATCHES = 20
-"""Entries named for one picture, nearest first."""
-
 _log = logging.getLogger("spotsafe.detectors")
 
 
 class _View(NamedTuple):
-    """What look-ups see: replaced as a whole, never changed."""
+    """What look-ups see: the index, the hashes added since it was built, the number of the last item."""
 
     generation: Generation
     recent: Hashes
     seen_to: int
-    version: Version
 
 
 class ImageBank:
@@ -50,8 +46,7 @@ class ImageBank:
         self._folder = folder
         self._clock = clock
         self._actor = actor
-        self._lock = threading.Lock()
-        self._view: _View | None = None
+        self._view = CurrentView(store, self._refreshed)
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────
 
@@ -83,8 +78,7 @@ class ImageBank:
             "rebuild", actor=self._actor, at=self._clock.now(), bank=Bank.IMAGE.value,
             detail=f"{len(built.tables)} hashes",
         )  # fmt: skip
-        with self._lock:
-            self._view = None
+        self._view.forget()
         return len(built.tables)
 
     def _row(
@@ -94,7 +88,7 @@ class ImageBank:
         return new_entry(Bank.IMAGE, terms, items[0][0], self._clock.now()), items
 
     def _rebuild_if_due(self) -> None:
-        if len(self._current().recent.values) > MOST_RECENT:
+        if len(self._view.get().recent.values) > MOST_RECENT:
             self.rebuild()
 
     # ── looking up ──────────────────────────────────────────────────────────────────────────────
@@ -116,7 +110,7 @@ class ImageBank:
     def near(self, value: NDArray[np.uint64]) -> list[tuple[int, int]]:
         """Numbers of the items within :data:`RADIUS` bits of *value* uint64[4], and their distances. Items of
         removed entries may be among them."""
-        view = self._current()
+        view = self._view.get()
         found = view.generation.tables.within(value, RADIUS)
         near = list(
             zip(view.generation.tables.items[found.positions].tolist(), found.distances.tolist(), strict=True)
@@ -128,30 +122,16 @@ class ImageBank:
         return near
 
     def _matches(self, nearest: dict[int, tuple[int, str]], frame: int | None) -> list[Match]:
-        now = self._clock.now()
-        matches: dict[str, Match] = {}
-        for seq, (distance, how) in sorted(nearest.items(), key=lambda pair: (pair[1], pair[0])):
-            owned = self._store.owner(seq)
-            if owned is None or not live(owned[0], now) or owned[0].id in matches:
-                continue
-            entry, stored = owned
-            matches[entry.id] = Match(
+        near = sorted(nearest.items(), key=lambda pair: (pair[1], pair[0]))
+        return [
+            Match(
                 entry.label, entry.id, Bank.IMAGE, entry.source,
                 distance=float(distance), how=f"{stored}; {how}", frame=frame,
-            )  # fmt: skip
-            if len(matches) == MOST_MATCHES:
-                break
-        return list(matches.values())
+            )
+            for entry, stored, (distance, how) in entries_behind(self._store, near, self._clock.now())
+        ]  # fmt: skip
 
-    def _current(self) -> _View:
-        with self._lock:
-            version = self._store.version()
-            view = self._view
-            if view is None or view.version != version:
-                view = self._view = self._refreshed(view, version)
-            return view
-
-    def _refreshed(self, view: _View | None, version: Version) -> _View:
+    def _refreshed(self, view: _View | None) -> _View:
         if view is None or generations.current_name(self._folder) != view.generation.name:
             generation = self._opened()
             recent, seen_to = Hashes.joined([]), generation.built_to
@@ -161,7 +141,7 @@ class ImageBank:
         if new:
             recent = Hashes.joined([recent, *new])
             seen_to = int(recent.items[-1])
-        return _View(generation, recent, seen_to, version)
+        return _View(generation, recent, seen_to)
 
     def _opened(self) -> Generation:
         """The index in use. One that was swapped while it was opened is opened again; a damaged one is built

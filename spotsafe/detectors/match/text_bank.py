@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.seams import Clock
-from spotsafe.detectors.match.entries import Added, Bank, BankError, Match, Terms, live, new_entry
-from spotsafe.detectors.match.store import Item, Store, Version
+from spotsafe.detectors.match.entries import Added, Bank, BankError, Match, Terms, new_entry
+from spotsafe.detectors.match.lookup import CurrentView, entries_behind
+from spotsafe.detectors.match.store import Item, Store
 from spotsafe.detectors.match.text_signature import LEAST_PIECES, PLACES, signature, similarity
 
 LEAST_ALIKE = 0.5
@@ -21,9 +21,6 @@ BANDS = 32
 """Groups of four places. Texts that agree in one whole group are compared: 1 - (1 - s⁴)³² of those with a
 share s of common pieces, 87 % at 0.5 and 99 % at 0.6."""
 
-MOST_MATCHES = 20
-"""Entries named for one text, nearest first."""
-
 
 class _View(NamedTuple):
     """What look-ups see: signatures uint32[n, 128], the numbers of their items, and, sorted, the key of each
@@ -33,7 +30,6 @@ class _View(NamedTuple):
     seqs: NDArray[np.int64]
     keys: NDArray[np.uint64]
     places: NDArray[np.int64]
-    version: Version
 
 
 class TextBank:
@@ -43,8 +39,7 @@ class TextBank:
         self._store = store
         self._clock = clock
         self._actor = actor
-        self._lock = threading.Lock()
-        self._view: _View | None = None
+        self._view = CurrentView(store, self._refreshed)
 
     def add(self, text: str, terms: Terms) -> Added:
         """Add a text; only its signature is kept. Raises :class:`BankError` for one that is too short, and
@@ -62,7 +57,7 @@ class TextBank:
     def match(self, text: str) -> list[Match]:
         """Known texts that *text* is nearly the same as: nearest first, one per entry. Empty for a text that
         is too short to be compared."""
-        view = self._current()
+        view = self._view.get()
         asked = signature(text) if len(view.seqs) else None
         if asked is None:
             return []
@@ -74,35 +69,19 @@ class TextBank:
         places = np.unique(np.concatenate(near))
         alike = similarity(view.signatures[places], asked)
         good = np.argsort(-alike, kind="stable")[: int((alike >= LEAST_ALIKE).sum())]
-        return self._matches([(int(view.seqs[places[at]]), float(alike[at])) for at in good])
+        found = [(int(view.seqs[places[at]]), float(alike[at])) for at in good]
+        return [
+            Match(
+                entry.label, entry.id, Bank.TEXT, entry.source, 1 - share, f"about {share:.0%} of the wording"
+            )
+            for entry, _, share in entries_behind(self._store, found, self._clock.now())
+        ]
 
-    def _matches(self, near: list[tuple[int, float]]) -> list[Match]:
-        now = self._clock.now()
-        found: dict[str, Match] = {}
-        for seq, alike in near:
-            owned = self._store.owner(seq)
-            if owned is None or not live(owned[0], now) or owned[0].id in found:
-                continue
-            entry = owned[0]
-            how = f"about {alike:.0%} of the wording"
-            found[entry.id] = Match(entry.label, entry.id, Bank.TEXT, entry.source, 1 - alike, how)
-            if len(found) == MOST_MATCHES:
-                break
-        return list(found.values())
-
-    def _current(self) -> _View:
-        with self._lock:
-            version = self._store.version()
-            view = self._view
-            if view is None or view.version != version:
-                view = self._view = self._refreshed(view, version)
-            return view
-
-    def _refreshed(self, view: _View | None, version: Version) -> _View:
+    def _refreshed(self, view: _View | None) -> _View:
         last = int(view.seqs[-1]) if view is not None and len(view.seqs) else 0
         new: list[Item] = [item for block in self._store.blocks(Bank.TEXT, last) for item in block]
         if view is not None and not new:
-            return view._replace(version=version)
+            return view
         signatures = np.frombuffer(b"".join(item.value for item in new), "<u4").reshape(-1, PLACES)
         seqs = np.array([item.seq for item in new], np.int64)
         if view is not None:
@@ -110,7 +89,7 @@ class TextBank:
             seqs = np.concatenate([view.seqs, seqs])
         keys = _keys(signatures).ravel()
         order = np.argsort(keys, kind="stable")
-        return _View(signatures, seqs, keys[order], order // BANDS, version)
+        return _View(signatures, seqs, keys[order], order // BANDS)
 
 
 def _keys(signatures: NDArray[np.uint32]) -> NDArray[np.uint64]:
