@@ -44,8 +44,10 @@ def model(
 def leaning(label: str, **weights: float) -> FusionModel:
     """A model of *label* that reads the features named in *weights*."""
     plain = model({label: 0.5})
-    values = np.array([[weights.get(name, 0.0) for name in FEATURES]], np.float32)
-    return plain._replace(coefficients=values)
+    coefficients = np.zeros((1, len(FEATURES)), np.float32)
+    for name, weight in weights.items():
+        coefficients[0, FEATURES.index(name)] = weight
+    return plain._replace(coefficients=coefficients)
 
 
 def written(folder: Path, **changed: np.ndarray) -> Path:

@@ -15,7 +15,7 @@ from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors.fusion.engine import LONGEST, Fusion
-from spotsafe.detectors.fusion.features import FEATURES, logit
+from spotsafe.detectors.fusion.features import logit
 from spotsafe.detectors.fusion.model import FusionModel
 from spotsafe.detectors.fusion.senses import Perceived, Sensed
 from spotsafe.testing import FakeDetector
@@ -194,11 +194,10 @@ def test_a_label_that_the_words_together_have_no_score_for_is_not_fused() -> Non
 
 
 def test_the_model_sees_what_the_senses_and_the_whole_say() -> None:
-    """Worked: the logit of the whole alone gives the whole's score back."""
-    if "together" in FEATURES:
-        text = FakeDetector({"really\ngo": {BULLYING: 0.7}}, kinds=("text",))
-        found = fused(leaning(BULLYING, together=1.0), said(0.2), text=text)
-        assert found.score(BULLYING) == pytest.approx(0.7, abs=1e-4)
+    """Worked: the highest and its rise to the whole give the whole's score back."""
+    text = FakeDetector({"really\ngo": {BULLYING: 0.7}}, kinds=("text",))
+    found = fused(leaning(BULLYING, highest=1.0, rise=1.0), said(0.2), written(0.1), text=text)
+    assert found.score(BULLYING) == pytest.approx(0.7, abs=1e-4)
     half = fused(leaning(BULLYING, highest=0.5), said(0.9))
     assert half.score(BULLYING) == pytest.approx(1 / (1 + np.exp(-logit(0.9) / 2)), abs=1e-4)
 
@@ -229,10 +228,8 @@ class Compass:
 @pytest.mark.parametrize(("weight", "passes"), [(0.0, 0), (1.0, 1)])
 def test_embeddings_are_made_only_for_a_model_that_reads_them(weight: float, passes: int) -> None:
     """In one pass for the whole batch."""
-    if "cosine" not in FEATURES:
-        passes = 0
     compass = Compass()
-    stage = Fusion(FakeDetector(kinds=("text",)), leaning(BULLYING, cosine=weight), encoder=lambda: compass)
+    stage = Fusion(FakeDetector(kinds=("text",)), leaning(BULLYING, alike=weight), encoder=lambda: compass)
     perceived = [Perceived(Signals([said(0.2)]), (TYPED, READ))] * 3
     stage.joined([MEME] * 3, perceived)
     assert compass.passes == passes
@@ -256,7 +253,7 @@ MAYBE = st.none() | st.integers(0, 10_000).map(lambda number: number / 10_000)
 def test_a_batch_is_its_contents(contents: list[tuple[str, str, float | None, float | None]]) -> None:
     """Company changes no answer."""
     text = FakeDetector({"hide": {BULLYING: 0.6}}, kinds=("text",))
-    stage = Fusion(text, leaning(BULLYING, together=0.7, highest=0.4, length=0.1))
+    stage = Fusion(text, leaning(BULLYING, highest=0.9, rise=0.7))
     asked, perceived = [], []
     for one, two, typed, read in contents:
         asked.append(request(Text(one, "title"), Image(b"x", "cover")))

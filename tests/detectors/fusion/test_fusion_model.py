@@ -129,9 +129,8 @@ def test_a_model_is_asked_only_where_it_may_speak() -> None:
 
 def test_only_a_model_that_reads_embeddings_asks_for_them() -> None:
     """A coefficient of zero is none."""
-    assert not leaning(BULLYING, together=1.0).embeds
-    if "cosine" in FEATURES:
-        assert leaning(BULLYING, cosine=0.1).embeds
+    assert not leaning(BULLYING, highest=1.0, rise=1.0).embeds
+    assert leaning(BULLYING, alike=0.1).embeds
 
 
 @given(
