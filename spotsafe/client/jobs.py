@@ -45,6 +45,9 @@ MOST_REPORTS = 1_000
 UPLOADS = 2
 """How often the bytes of a part are sent, where they did not arrive or arrived altered."""
 
+_PASSING = (404, 408, 429)
+"""Refusals that say nothing against the order: the job is gone meanwhile, it was slow, too much at once."""
+
 _SLUG = re.compile(r"[a-z-]{1,40}\Z")
 
 
@@ -59,8 +62,11 @@ class Refusal(NamedTuple):
 
     @property
     def lasting(self) -> bool:
-        """Whether the same order would be refused again: the service read it, and did not ask to wait."""
-        return self.status is not None and self.status < 500 and self.retry_after is None
+        """Whether the same order would be refused again: the service read it, knows what it is about, and did
+        not ask to wait."""
+        if self.status is None or self.retry_after is not None:
+            return False
+        return 400 <= self.status < 500 and self.status not in _PASSING
 
 
 class Jobs(Protocol):

@@ -130,9 +130,10 @@ def give_back(connection: Connection, job: Job, now: float) -> bool:
 def finish(
     connection: Connection, job: Job, state: JobState, *, answer: str, version: str, now: float
 ) -> bool:
-    """*job* is over, with *answer*. False where somebody else has it by now."""
+    """*job* is over, with *answer* and as many failures as it says. False where somebody else has it."""
     values = {"state": state.value, "answer": answer, "version": version[:200], "changed_at": now}
-    return bool(connection.execute(update(jobs).where(_mine(job)).values(**values)).rowcount)
+    change = update(jobs).where(_mine(job)).values(**values, failures=job.failures)
+    return bool(connection.execute(change).rowcount)
 
 
 def requeue(connection: Connection, job_id: str, now: float) -> bool:

@@ -177,14 +177,14 @@ class JobWorkers:
     def _settle(self, job: Job, signals: Signals | None, version: str) -> None:
         service = self._service
         now, limits = service.clock.now(), service.limits
-        failures = job.failures + 1
+        lost = job.losses >= limits.job_losses
         if signals is not None and not signals.has_failures:
             self._finish(job, JobState.DONE, signals, now)
-        elif job.losses >= limits.job_losses or failures >= limits.job_attempts:
+        elif lost or job.failures + 1 >= limits.job_attempts:
             said = signals or all_missing(job.asked.labels, Cause.ERROR, version)
-            self._finish(job, JobState.SET_ASIDE, said, now)
+            self._finish(job._replace(failures=job.failures + (not lost)), JobState.SET_ASIDE, said, now)
         else:
-            pause = limits.job_pause * 2 ** (failures - 1)
+            pause = limits.job_pause * 2**job.failures
             with service.store.writing() as connection:
                 job_table.put_back(connection, job, now + pause, now)
 

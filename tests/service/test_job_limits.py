@@ -1,0 +1,211 @@
+"""What jobs may take: bytes in the spool, bytes in memory, bytes that a decoder looks into."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from spotsafe.core.content import Audio, Content, Image, Part, Text, Video
+from spotsafe.core.jobs import decode_order, decode_report, encode_order
+from spotsafe.core.seams import DetectRequest
+from spotsafe.core.signals import Cause, Missing
+from spotsafe.service import job_bounds
+from spotsafe.service.keys import KeyRing, add_key
+from spotsafe.service.limits import Limits
+from spotsafe.service.spool import Spool
+from spotsafe.testing import FakeDetector
+
+LABELS = ("hate.speech",)
+ID = "018f0000-0000-7000-8000-00000000000{}"
+LONG = "long words " * 100
+
+
+@pytest.fixture
+def detector() -> FakeDetector:
+    return FakeDetector(kinds=("text", "image", "audio", "video"))
+
+
+def order(client: TestClient, number: int, *parts: Part, **headers: str) -> Any:
+    body = encode_order(ID.format(number), DetectRequest(Content(parts), LABELS))
+    return client.post("/v1/jobs", json=body, headers=headers)
+
+
+def upload(client: TestClient, number: int, position: int, data: bytes) -> Any:
+    return client.put(f"/v1/jobs/{ID.format(number)}/parts/{position}", content=data)
+
+
+def over(client: TestClient, number: int = 1) -> Any:
+    while "answer" not in (found := client.get(f"/v1/jobs/{ID.format(number)}").json()):
+        pass
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limits", "parts", "status", "slug"),
+    [
+        (Limits(spool_bytes=1000), (Text(LONG, "t"),), 413, "too-large"),
+        (Limits(spool_bytes_per_key=1000), (Text(LONG, "t"),), 413, "too-large"),
+        (Limits(spool_bytes=1000), (Audio(LONG.encode(), "a"),), 413, "too-large"),
+        (Limits(spool_bytes=2000), (Text(LONG, "t"), Audio(LONG.encode(), "a")), 413, "too-large"),
+        (Limits(job_bytes=10), (Audio(LONG.encode(), "a"),), 413, "too-large"),
+    ],
+)
+def test_a_job_that_never_fits_is_told_so_at_once(
+    service: Callable[..., TestClient], limits: Limits, parts: tuple[Part, ...], status: int, slug: str
+) -> None:
+    """Its texts count like its media; without Retry-After, since no waiting helps, and with the bound."""
+    refused = order(service(limits=limits), 1, *parts)
+    document = refused.json()
+    assert (refused.status_code, document["type"]) == (status, f"urn:spotsafe:problem:{slug}")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "retry-after" not in refused.headers
+    assert any(digit.isdigit() for digit in document["detail"])
+    assert "long words" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "slug"),
+    [
+        (Limits(spool_bytes=2500, job_workers=0), 507, "insufficient-storage"),
+        (Limits(spool_bytes_per_key=2500, job_workers=0), 429, "too-many-requests"),
+        (Limits(jobs_per_key=1, job_workers=0), 429, "too-many-requests"),
+    ],
+)
+def test_texts_that_wait_count(
+    service: Callable[..., TestClient], limits: Limits, status: int, slug: str
+) -> None:
+    """The second order finds no room: try again, says the answer, and when."""
+    client = service(limits=limits)
+    assert order(client, 1, Text(LONG, "t")).status_code == 201
+    refused = order(client, 2, Text(LONG + "!", "t"))
+    assert (refused.status_code, refused.json()["type"]) == (status, f"urn:spotsafe:problem:{slug}")
+    assert refused.headers["retry-after"]
+    assert "again" in refused.json()["detail"]
+    assert order(client, 1, Text(LONG, "t")).status_code == 200
+
+
+def test_one_key_does_not_use_up_the_share_of_another(
+    service: Callable[..., TestClient], tmp_path: Any
+) -> None:
+    """The bound for a key is of that key alone."""
+    path = tmp_path / "keys"
+    mine, other = (
+        {"authorization": f"Bearer {add_key(path, name, ['detect'])}"} for name in ("mine", "other")
+    )
+    client = service(
+        keys=KeyRing.read(path), limits=Limits(spool_bytes_per_key=2500, spool_bytes=9999, job_workers=0)
+    )
+    assert order(client, 1, Text(LONG, "t"), **mine).status_code == 201
+    assert order(client, 2, Text(LONG, "t"), **mine).status_code == 429
+    assert order(client, 3, Text(LONG, "t"), **other).status_code == 201
+
+
+def test_what_no_decoder_takes_is_neither_sent_nor_read(
+    service: Callable[..., TestClient], detector: FakeDetector
+) -> None:
+    """Its labels are missing for its size; the rest is checked, and its bytes are refused if they come."""
+    client = service(limits=Limits(job_audio_bytes=10))
+    parts = (Text("hello", "title"), Audio(b"far too long a song", "long"), Audio(b"short", "short"))
+    assert order(client, 1, *parts).json()["needs"] == [2]
+    refused = upload(client, 1, 1, b"far too long a song")
+    assert (refused.status_code, refused.json()["type"]) == (413, "urn:spotsafe:problem:too-large")
+    upload(client, 1, 2, b"short")
+    report = decode_report(over(client))
+    assert report is not None
+    assert report.signals is not None
+    assert report.state.value == "done"
+    assert report.signals.missing == (Missing("hate.speech", "long", Cause.SIZE),)
+    assert [part.name for part in detector.requests[0].content] == ["title", "short"]
+
+
+def test_a_job_of_which_nothing_can_be_read_ends_at_once(
+    service: Callable[..., TestClient], detector: FakeDetector
+) -> None:
+    """Without asking the detector: everything is missing for its size."""
+    client = service(limits=Limits(job_video_bytes=3, text_characters=3))
+    order(client, 1, Video(b"a film", "film"), Text("a text", "text"))
+    report = decode_report(over(client))
+    assert report is not None
+    assert report.signals is not None
+    assert {(m.part, m.cause) for m in report.signals.missing} == {("film", Cause.SIZE), ("text", Cause.SIZE)}
+    assert (report.state.value, detector.requests) == ("done", [])
+
+
+media = st.builds(
+    lambda kind, size: kind(b"x" * size, "m"), st.sampled_from([Image, Audio, Video]), st.integers(0, 12)
+)
+
+
+@given(
+    st.lists(st.one_of(media, st.just(Text("t", "t"))), min_size=1, max_size=6),
+    st.tuples(*[st.integers(0, 12)] * 4),
+)
+def test_what_is_read_keeps_every_bound(parts: list[Part], bounds: tuple[int, int, int, int]) -> None:
+    """Each file within the bound of its kind, all together within the memory of a job, and no part that would
+    still fit is left out."""
+    limits = Limits(
+        job_image_bytes=bounds[0], job_audio_bytes=bounds[1], job_video_bytes=bounds[2], job_memory=bounds[3]
+    )
+    most = dict(zip(("image", "audio", "video"), bounds, strict=False))
+    wanted = decode_order(encode_order(ID.format(1), DetectRequest(Content(parts), LABELS)))
+    taken, left = job_bounds.wanted(wanted, limits), job_bounds.unwanted(wanted, limits)
+    assert sorted([*taken, *left]) == list(wanted.media)
+    assert all(wanted.parts[n].size <= most[wanted.parts[n].kind] for n in taken)
+    total = sum(wanted.parts[n].size for n in taken)
+    assert total <= limits.job_memory
+    for position in left:
+        before = sum(wanted.parts[n].size for n in taken if n < position)
+        part = wanted.parts[position]
+        assert part.size > most[part.kind] or before + part.size > limits.job_memory
+
+
+def test_bytes_go_to_the_disk_as_they_come(tmp_path: Any) -> None:
+    """No upload is gathered in memory: what came before is on the disk when more is asked for."""
+    spool, pieces = Spool(tmp_path), [b"x" * 100] * 3
+    wanted = decode_order(
+        encode_order(ID.format(1), DetectRequest(Content([Audio(b"x" * 300, "a")]), LABELS))
+    )
+    spool.begin(wanted.id, b"{}")
+    seen: list[int] = []
+
+    async def sent() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            seen.append(sum(path.stat().st_size for path in tmp_path.rglob("*.new")))
+            yield piece
+
+    anyio.run(spool.receive, wanted, 0, sent())
+    assert seen == [0, 100, 200]
+    assert [path.name for path in tmp_path.rglob("*.part")] == ["0.part"]
+    assert not list(tmp_path.rglob("*.new"))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_no_fault_but_an_answer(
+    service: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """507 with a remedy, for an order and for an upload; and it goes on when there is room again."""
+    client = service()
+    write = os.write
+
+    def full(handle: int, data: Any) -> int:
+        raise OSError(code, "no room")
+
+    monkeypatch.setattr("spotsafe.service.spool.os.write", full)
+    refused = order(client, 1, Audio(b"a song", "a"))
+    assert (refused.status_code, refused.json()["type"]) == (507, "urn:spotsafe:problem:insufficient-storage")
+    monkeypatch.setattr("spotsafe.service.spool.os.write", write)
+    assert order(client, 1, Audio(b"a song", "a")).json()["needs"] == [0]
+    monkeypatch.setattr("spotsafe.service.spool.os.write", full)
+    assert upload(client, 1, 0, b"a song").status_code == 507
+    monkeypatch.setattr("spotsafe.service.spool.os.write", write)
+    assert upload(client, 1, 0, b"a song").status_code == 204
+    assert over(client)["state"] == "done"
+    assert "spotsafe_faults_total" not in client.get("/metrics").text
