@@ -94,9 +94,10 @@ class BankSet:
         """The labels that live entries of *banks* (of all, where none is named) carry, sorted."""
         return self._store.labels(banks or tuple(Bank), self._clock.now())
 
-    def last_change(self) -> int:
-        """The number of the last row in the log."""
-        return self._store.last_change()
+    def version(self) -> str:
+        """Changes with every change of the banks and with every entry that expires."""
+        expired = self._store.last_expiry(self._clock.now())
+        return f"{self._store.last_change()}" + (f".{expired:.3f}" if expired else "")
 
     @property
     def pictures(self) -> KnownPictures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from hashlib import sha256
 from typing import NamedTuple
@@ -70,19 +71,22 @@ class Match(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What adding did: the entry's *id*, and whether it is *new* or was there already."""
+    """What adding did: the entry's *id*, and whether it is *new*, or recognised by something new; else it was
+    there already."""
 
     id: str
     new: bool
 
 
 def checked(terms: Terms) -> Terms:
-    """*terms* as given. Raises :class:`BankError` for a label outside the taxonomy, an empty source, or
-    fields that are too long."""
+    """*terms* as given. Raises :class:`BankError` for a label outside the taxonomy, an empty source, an
+    expiry that is no instant, or fields that are too long."""
     if terms.label not in LABELS:
         raise BankError("unknown label; `spotsafe explain --labels` lists the taxonomy's codes")
     if not terms.source.strip():
         raise BankError("an entry needs a source: who vouches for it, for example ncmec or in-house")
+    if terms.expires is not None and not math.isfinite(terms.expires):
+        raise BankError("an entry expires at an instant, in Unix seconds, or (None) never")
     for name in ("source", "note", "id"):
         if len(getattr(terms, name)) > MAX_FIELD:
             raise BankError(f"{name} is longer than {MAX_FIELD} characters; shorten it")

@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from spotsafe.detectors.match.store import Item, Store
 _POINTER = "CURRENT"
 _BUILDING = "building-"
 _FINISHED = "index-"
+_LOCK = ".lock"
 
 
 class Generation(NamedTuple):
@@ -79,21 +82,38 @@ def opened(folder: Path) -> Generation:
 
 def rebuilt(folder: Path, store: Store) -> Generation:
     """Build an index of everything in the store's image bank and make it the one in use. Look-ups go on with
-    the old one meanwhile; what is added meanwhile has a number above ``built_to``."""
+    the old one meanwhile; what is added meanwhile has a number above ``built_to``. One process builds at a
+    time, others wait."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    parts = Hashes.joined([hashes_of(block) for block in store.blocks(Bank.IMAGE)])
-    index = HashIndex.build(parts.values, parts.items)
-    built_to = int(parts.items[-1]) if len(parts.items) else 0
-    work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder))
-    index.save(work)
-    (work / "meta.json").write_text(json.dumps({"built_to": built_to, "hashes": len(index)}), "utf-8")
-    name = _FINISHED + work.name.removeprefix(_BUILDING)
-    os.rename(work, folder / name)
+    with _alone(folder):
+        parts = Hashes.joined([hashes_of(block) for block in store.blocks(Bank.IMAGE)])
+        index = HashIndex.build(parts.values, parts.items)
+        built_to = int(parts.items[-1]) if len(parts.items) else 0
+        work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder))
+        index.save(work)
+        (work / "meta.json").write_text(json.dumps({"built_to": built_to, "hashes": len(index)}), "utf-8")
+        name = _FINISHED + work.name.removeprefix(_BUILDING)
+        os.rename(work, folder / name)
+        _put_in_use(folder, name)
+    return Generation(name, built_to, HashIndex.open(folder / name))
+
+
+def _put_in_use(folder: Path, name: str) -> None:
+    """Swap the index *name* in, and delete all but it and the one before, which another process may be about
+    to open; also what a build that was cut off left."""
     before = current_name(folder)
     pointer = folder / f"{_POINTER}.{name}"
     pointer.write_text(name, "ascii")
     os.replace(pointer, folder / _POINTER)
-    for old in folder.glob(f"{_FINISHED}*"):
-        if old.name not in {name, before}:  # the last one may be about to be opened by another process
+    for old in (*folder.glob(f"{_FINISHED}*"), *folder.glob(f"{_BUILDING}*")):
+        if old.name not in {name, before}:
             shutil.rmtree(old, ignore_errors=True)
-    return Generation(name, built_to, HashIndex.open(folder / name))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    import fcntl
+
+    with open(folder / _LOCK, "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

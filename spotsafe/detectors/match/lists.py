@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -136,9 +137,11 @@ def instant(value: Any) -> float:
     """An instant as Unix seconds, or as ISO 8601 (UTC where it names no offset) → Unix seconds. Raises
     :class:`BankError`."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return seconds
     try:
         when = datetime.fromisoformat(str(value).strip())
     except ValueError:

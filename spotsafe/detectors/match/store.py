@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS entries(
   key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bank TEXT NOT NULL, label TEXT NOT NULL,
   source TEXT NOT NULL, added REAL NOT NULL, expires REAL, note TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS entries_bank ON entries(bank, label, expires);
+CREATE INDEX IF NOT EXISTS entries_expires ON entries(expires);
 CREATE TABLE IF NOT EXISTS items(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, bank TEXT NOT NULL, value BLOB NOT NULL, how TEXT NOT NULL,
   entry INTEGER NOT NULL REFERENCES entries(key) ON DELETE CASCADE);
@@ -148,6 +149,11 @@ class Store:
         ((last,),) = self._rows("SELECT COALESCE(MAX(seq), 0) FROM log")
         return int(last)
 
+    def last_expiry(self, now: float) -> float:
+        """When, up to *now* (Unix seconds), an entry last expired; 0 for none."""
+        ((last,),) = self._rows("SELECT COALESCE(MAX(expires), 0) FROM entries WHERE expires <= ?", (now,))
+        return float(last)
+
     def changes(self, after: int = 0) -> list[Change]:
         """The log, oldest first, from the row after *after*."""
         return [Change(*row) for row in self._rows("SELECT * FROM log WHERE seq > ? ORDER BY seq", (after,))]
@@ -161,8 +167,9 @@ class Store:
     # ── writing ─────────────────────────────────────────────────────────────────────────────────
 
     def add(self, entry: Entry, items: Sequence[tuple[bytes, str]], actor: str) -> bool:
-        """Add *entry* with its *items* (value, how) and a row in the log, in one transaction. False, and
-        nothing changes, where the id is taken by the same bank; :class:`BankError` where by another."""
+        """Add *entry* with its *items* (value, how) and a row in the log, in one transaction. Where its bank
+        has an entry of that id, what is said of it now counts (its note only where there is one), and items
+        that it lacks are added; False where there were none. :class:`BankError` where another bank has it."""
         with self._transaction() as db:
             return _add(db, entry, items, actor)
 
@@ -248,22 +255,42 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _add(db: sqlite3.Connection, entry: Entry, items: Sequence[tuple[bytes, str]], actor: str) -> bool:
-    held = db.execute("SELECT bank FROM entries WHERE id = ?", (entry.id,)).fetchone()
-    if held is not None:
-        if held[0] != entry.bank.value:
-            raise BankError(f"the id {entry.id} is taken by an entry of the {held[0]} bank; choose another")
-        return False
-    key = db.execute(
-        "INSERT INTO entries(id, bank, label, source, added, expires, note) VALUES(?, ?, ?, ?, ?, ?, ?)",
-        (entry.id, entry.bank.value, *entry[2:]),
-    ).lastrowid
-    db.executemany(
-        "INSERT INTO items(bank, value, how, entry) VALUES(?, ?, ?, ?)",
-        [(entry.bank.value, value, how, key) for value, how in items],
+    held = db.execute("SELECT * FROM entries WHERE id = ?", (entry.id,)).fetchone()
+    if held is None:
+        key = db.execute(
+            "INSERT INTO entries(id, bank, label, source, added, expires, note) VALUES(?, ?, ?, ?, ?, ?, ?)",
+            (entry.id, entry.bank.value, *entry[2:]),
+        ).lastrowid
+        known: set[bytes] = set()
+    else:
+        key = held[0]
+        _restate(db, _entry(held), entry, actor)
+        known = {value for (value,) in db.execute("SELECT value FROM items WHERE entry = ?", (key,))}
+    lacking = [(entry.bank.value, value, how, key) for value, how in items if value not in known]
+    if lacking:
+        db.executemany("INSERT INTO items(bank, value, how, entry) VALUES(?, ?, ?, ?)", lacking)
+        detail = f"{entry.label} from {entry.source}, {len(lacking)} stored"
+        _log(db, entry.added, actor, "add", bank=entry.bank.value, entry=entry.id, detail=detail)
+    return bool(lacking)
+
+
+def _restate(db: sqlite3.Connection, held: Entry, said: Entry, actor: str) -> None:
+    """Have *said* count of an entry that is there; when it was added stays."""
+    if held.bank is not said.bank:
+        raise BankError(
+            f"the id {said.id} is taken by an entry of the {held.bank.value} bank; choose another"
+        )
+    now = said.added
+    said = said._replace(added=held.added, note=said.note or held.note)
+    if said == held:
+        return
+    db.execute(
+        "UPDATE entries SET label = ?, source = ?, expires = ?, note = ? WHERE id = ?",
+        (said.label, said.source, said.expires, said.note, said.id),
     )
-    detail = f"{entry.label} from {entry.source}, {len(items)} stored"
-    _log(db, entry.added, actor, "add", bank=entry.bank.value, entry=entry.id, detail=detail)
-    return True
+    changed = [name for name in Entry._fields if getattr(said, name) != getattr(held, name)]
+    detail = f"{', '.join(changed)} stated anew; {said.label} from {said.source}"
+    _log(db, now, actor, "change", bank=said.bank.value, entry=said.id, detail=detail)
 
 
 def _log(

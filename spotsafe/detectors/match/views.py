@@ -18,8 +18,8 @@ METHOD = "1"
 
 
 class KnownMedia:
-    """What all engines ask: *labels* of live entries in *kinds*, and a version that changes with every entry,
-    so that signals of before are not taken from a cache."""
+    """What all engines ask: *labels* of live entries in *kinds*, and a version that changes with every entry
+    that comes, goes or expires, so that signals of before are not taken from a cache."""
 
     kinds: tuple[Bank, ...] = ()
 
@@ -28,8 +28,8 @@ class KnownMedia:
 
     @property
     def version(self) -> str:
-        """``known-METHOD.CHANGES``."""
-        return f"known-{METHOD}.{self._banks.last_change()}"
+        """``known-METHOD.CHANGES``, and when an entry last expired."""
+        return f"known-{METHOD}.{self._banks.version()}"
 
     @property
     def labels(self) -> Sequence[str]:
