@@ -76,7 +76,8 @@ def _media(text: Detector, known: BankSet | None) -> dict[str, Detector]:
     found: dict[str, Detector] = {"image": image, "audio": audio, "video": video}
     if known is not None:
         from spotsafe.detectors.beside import Beside
-        from spotsafe.detectors.match.files import KnownFileDetector, KnownFiles
+        from spotsafe.detectors.match.detector import KnownFileDetector
+        from spotsafe.detectors.match.views import KnownFiles
 
         files = KnownFiles(known)  # the image engine looks for known files itself
         found |= {kind: Beside(found[kind], KnownFileDetector(files, kind)) for kind in ("audio", "video")}

@@ -1,28 +1,32 @@
-"""Known texts as a detector: campaigns that were seen before, in text parts."""
+"""Known media as detectors: campaigns seen before, in text parts; the very files, in parts of any kind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 
 from spotsafe.core.content import Part
 from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Calibration, Capabilities, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
-from spotsafe.detectors.match.views import KnownTexts
+from spotsafe.detectors.match.entries import Match
+from spotsafe.detectors.match.views import KnownFiles, KnownMedia, KnownTexts
 
-ID = "local.text.known"
 
+class KnownDetector(ABC):
+    """A :class:`~spotsafe.core.seams.Detector` for parts of one *kind*: 1 for the labels of entries that a
+    part matches, 0 for the other labels of *known*; all else is missing. *worth* is what its scores are."""
 
-class KnownTextDetector:
-    """A :class:`~spotsafe.core.seams.Detector` for text parts: 1 for the labels of entries that a text is
-    nearly the same as, 0 for the bank's other labels; all else is missing."""
+    worth = Calibration.UNCALIBRATED
 
-    def __init__(self, known: KnownTexts) -> None:
+    def __init__(self, known: KnownMedia, kind: str, *, detector_id: str) -> None:
         self._known = known
+        self._kind = kind
+        self._id = detector_id
 
     @property
     def id(self) -> str:
-        return ID
+        return self._id
 
     @property
     def version(self) -> str:
@@ -31,32 +35,56 @@ class KnownTextDetector:
 
     def capabilities(self) -> Capabilities:
         """The labels of live entries, in any language."""
-        return Capabilities({label: {"*": Calibration.UNCALIBRATED} for label in self._known.labels})
+        return Capabilities({label: {"*": self.worth} for label in self._known.labels}, (self._kind,))
 
     def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
         """Signals for each request; a look-up takes about a millisecond, so *timeout* is not needed."""
         reach, version = self.capabilities(), self.version
         return [self._answer(request, reach, version) for request in requests]
 
+    @abstractmethod
+    def matches(self, part: Part) -> Iterable[Match]:
+        """The entries that *part*, of this kind, matches."""
+
     def _answer(self, request: DetectRequest, reach: Capabilities, version: str) -> Signals:
         scores: list[Signal] = []
         missing: list[Missing] = []
-        for part in request.content.parts:
-            matched = self._matched(part)
+        for part in request.content:
+            ours = part.kind == self._kind
+            matched = {match.label for match in self.matches(part)} if ours else set()
             for label in request.labels:
                 gap = reach.gap(label, part.kind, None)
-                if gap is None:
-                    score = 1.0 if label in matched else 0.0
-                    severity = LABELS[label].severity if score else 0
-                    scores.append(Signal(label, score, part.name, severity, ID, version))
-                else:
+                if gap is not None:
                     missing.append(Missing(label, part.name, gap))
-        if not request.content.parts:
+                    continue
+                score = 1.0 if label in matched else 0.0
+                severity = LABELS[label].severity if score else 0
+                scores.append(Signal(label, score, part.name, severity, self._id, version))
+        if not len(request.content):
             missing = [Missing(label, "", Cause.UNSUPPORTED) for label in request.labels]
-        return Signals(scores, missing, ID)
+        return Signals(scores, missing, version)
 
-    def _matched(self, part: Part) -> set[str]:
-        if not isinstance(part.data, str):
-            return set()
-        found = (*self._known.match_bytes(part.digest), *self._known.match_text(part.data))
-        return {match.label for match in found}
+
+class KnownTextDetector(KnownDetector):
+    """Texts that are nearly the same as a known one, or the very same bytes."""
+
+    def __init__(self, known: KnownTexts) -> None:
+        super().__init__(known, "text", detector_id="local.text.known")
+        self._texts = known
+
+    def matches(self, part: Part) -> Iterable[Match]:
+        """Entries of the bank of texts and of that of exact files."""
+        return (*self._texts.match_bytes(part.digest), *self._texts.match_text(str(part.data)))
+
+
+class KnownFileDetector(KnownDetector):
+    """Parts of *kind* that are, byte for byte, a known file."""
+
+    worth = Calibration.LEXICON
+
+    def __init__(self, known: KnownFiles, kind: str) -> None:
+        super().__init__(known, kind, detector_id=f"local.{kind}.file")
+
+    def matches(self, part: Part) -> Iterable[Match]:
+        """Entries of the bank of exact files."""
+        return self._known.match_bytes(part.digest)

@@ -69,3 +69,9 @@ class KnownTexts(KnownMedia):
     def match_text(self, text: str) -> list[Match]:
         """Entries that *text* is nearly the same as."""
         return self._banks.match_text(text)
+
+
+class KnownFiles(KnownMedia):
+    """The bank of exact files alone."""
+
+    kinds = (Bank.EXACT,)

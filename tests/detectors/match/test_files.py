@@ -10,8 +10,9 @@ from spotsafe.core.content import Audio, Content, Part, Video
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause
 from spotsafe.detectors.match.bank_set import BankSet
+from spotsafe.detectors.match.detector import KnownFileDetector
 from spotsafe.detectors.match.entries import Terms
-from spotsafe.detectors.match.files import KnownFileDetector, KnownFiles
+from spotsafe.detectors.match.views import KnownFiles
 
 LABELS = ("hate.speech", "terror.content")
 FILE = b"the bytes of a recording"
