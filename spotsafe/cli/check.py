@@ -6,17 +6,17 @@ import argparse
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spotsafe.cli.evidence import clock, show_evidence
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import DEFAULT, policies_of, surface_of
 from spotsafe.cli.subjects import Subject, subjects
 from spotsafe.cli.unread import Unread, unread
+from spotsafe.cli.waiting import PATIENCE, decided
 from spotsafe.core.content import Content
 from spotsafe.core.decision import Decision, Disposition, Reason
 from spotsafe.core.signals import Evidence, Signal, Span, TimeRange
@@ -24,19 +24,8 @@ from spotsafe.core.wire import encode_evidence
 from spotsafe.policy.actions import Action
 from spotsafe.policy.load import builtin
 
-if TYPE_CHECKING:
-    from spotsafe.client.client import Client
-    from spotsafe.policy.surface import SurfacePolicy
-
 UNDECLARED = "check"
 """The name under which the floor decides where no surface is named."""
-
-PATIENCE = 900.0
-"""Seconds that a check may take: a person waits, a first check loads the engine, and a recording may be long.
-The surface's own deadline, which may be ``async``, is for requests."""
-
-_POLL = 0.5
-"""Seconds between two questions after a check in the service."""
 
 SHOWN_FROM = 0.1
 """Scores below this are left out of the table (all are in the JSON)."""
@@ -98,31 +87,20 @@ def run(args: argparse.Namespace, out: Output) -> int:
         policy = client.policy(args.surface or UNDECLARED).changed(deadline=PATIENCE)
         for subject in given:
             out.progress(f"checking {subject.title}")
-            decision = _decided(client, policy, Content([subject.part_for(policy)], args.language))
+            waited = decided(client, policy, Content([subject.part_for(policy)], args.language))
+            decision = waited.decision
             if len(given) > 1 or subject.path is not None:
                 out.line(subject.title, "bold")
             why = unread(subject, decision, service=bool(args.service))
-            documents.append(
-                _shown(decision, subject, out, why) | _drawn(decision, subject, out, args.evidence)
-            )
+            document = _shown(decision, subject, out, why) | waited.document
+            if waited.message is not None:
+                out.line(f"{subject.title}: {waited.message}", "bad")
+            documents.append(document | _drawn(decision, subject, out, args.evidence))
             blind = blind or not decision.signals.scores
     out.json(documents[0] if len(documents) == 1 else documents)
     if not all(document["disposition"] == Disposition.ALLOW.word for document in documents):
         return FINDINGS
     return UNUSABLE if blind else FINE
-
-
-def _decided(client: Client, policy: SurfacePolicy, content: Content) -> Decision:
-    """The decision, waited for where it is made after the request."""
-    decision = client.check_content(policy, content)
-    if not decision.queued:
-        return decision
-    receipt = client.hold(decision, policy)
-    client.flush(PATIENCE)
-    until = time.monotonic() + PATIENCE
-    while (settled := client.settled(receipt, policy, content)) is None and time.monotonic() < until:
-        time.sleep(_POLL)
-    return settled or decision
 
 
 @contextmanager
