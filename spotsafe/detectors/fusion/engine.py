@@ -109,7 +109,7 @@ class Fusion:
             # What is seen, and what has no words, the model has not met.
             scores = {sense: found_by[sense] for sense in meeting.words if sense in found_by}
             known = features(scores, said.peaks, vectors, meeting.words, meeting.music)
-            answers[meeting.request] = self._settled(signals, meeting.met, self._model.fused(known), kinds)
+            answers[meeting.request] = self._settled(signals, meeting.met, known, kinds)
         return answers
 
     def _meeting(self, index: int, request: DetectRequest, one: Perceived) -> _Meeting | None:
@@ -147,18 +147,22 @@ class Fusion:
         return embedded([meeting.words for meeting in meetings], self._encoder())
 
     def _settled(
-        self, signals: Signals, met: str, fused: Mapping[str, float], kinds: Mapping[str, str]
+        self, signals: Signals, met: str, known: Mapping[str, F32], kinds: Mapping[str, str]
     ) -> Signals:
-        """*signals* with each label of *fused* at its fused score, where that may count."""
+        """*signals* with each label of *known*, which has its features, at its fused score, where that may
+        count."""
         found = list(signals.scores)
-        for label, score in fused.items():
+        for label, score in self._model.fused(known).items():
             highest = signals.score(label) or 0.0
             if score > highest and self._model.may_raise(label, met):
                 part, severity = _strongest(signals, label, kinds), LABELS[label].severity
                 found.append(Signal(label, score, part, severity, ID, self.version))
-            elif score < highest and self._model.may_lower(label, met) and _lowerable(signals, label):
+            elif score < highest and self._may_lower(label, met, known[label]) and _lowerable(signals, label):
                 found = [_capped(signal, label, score, kinds) for signal in found]
         return Signals(found, signals.missing, signals.engine)
+
+    def _may_lower(self, label: str, met: str, known: F32) -> bool:
+        return self._model.may_lower(label, met) and self._model.is_song(known)
 
 
 def embedded(found: Sequence[Mapping[str, str]], encoder: Encoder) -> list[dict[str, F32]]:

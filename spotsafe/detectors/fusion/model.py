@@ -60,6 +60,7 @@ class FusionModel(NamedTuple):
     raises: Flags
     lowers: Flags
     text: str
+    song: float = 0.0
     version: str = ""
 
     @classmethod
@@ -106,6 +107,7 @@ class FusionModel(NamedTuple):
             "raises": self.raises,
             "lowers": self.lowers,
             "text": np.array(self.text, np.str_),
+            "song": np.array(self.song, np.float32),
         }
 
     @property
@@ -128,6 +130,11 @@ class FusionModel(NamedTuple):
     def may_lower(self, label: str, constellation: str) -> bool:
         """Whether *label*'s fused score counts where it is not."""
         return self._flag(self.lowers, label, constellation)
+
+    def is_song(self, features: F32) -> bool:
+        """Whether a title with these *features* is the line of the song that is heard, so that a score may be
+        lowered."""
+        return bool(features[FEATURES.index("sung")] >= self.song)
 
     def fused(self, features: Mapping[str, F32]) -> dict[str, float]:
         """Label → score in [0, 1], for the labels of *features* (vectors of FEATURES) that it knows."""
@@ -156,6 +163,7 @@ def _model(arrays: Mapping[str, NDArray[Any]], version: str) -> FusionModel:
         "bias": (len(labels),),
         "raises": (len(labels), len(met)),
         "lowers": (len(labels), len(met)),
+        "song": (),
     }
     for name, shape in wanted.items():
         if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
@@ -168,5 +176,6 @@ def _model(arrays: Mapping[str, NDArray[Any]], version: str) -> FusionModel:
         arrays["raises"].astype(np.bool_),
         arrays["lowers"].astype(np.bool_),
         str(arrays["text"]),
+        float(arrays["song"]),
         version,
     )

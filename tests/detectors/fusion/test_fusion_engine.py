@@ -74,6 +74,19 @@ def test_what_is_better_together_is_capped() -> None:
     assert found.scores == (before[0]._replace(score=0.3), *before[1:])
 
 
+@pytest.mark.parametrize(
+    ("heard", "share", "score"), [("go and hide", 1.0, 0.3), ("go", 0.4, 0.9), ("", 1.0, 0.9)]
+)
+def test_where_only_songs_lower_a_title_has_to_be_heard_over_music(
+    heard: str, share: float, score: float
+) -> None:
+    """Below the model's bound the score stays."""
+    song = Sensed("spoken", "cover", heard or "unrelated talk", share)
+    title = Sensed("typed", "title", "go and hide")
+    found = fused(model({BULLYING: 0.3})._replace(song=0.3), said(0.9), sensed=(title, song))
+    assert found.score(BULLYING) == score
+
+
 PII = "privacy.pii_exposure"
 KNOWN = said(1.0, part="cover", by="local.image.known")
 SEEN = said(0.9, part="cover", by="local.image.classes")
