@@ -22,12 +22,13 @@ LEAST_EFFECTIVE = 20.0
 
 
 class Ratio(NamedTuple):
-    """A Hájek ratio with the standard error of its linearisation."""
+    """A Hájek ratio with the standard error of its linearisation; *total* is its denominator."""
 
     value: float
     deviation: float
     rows: float
     degrees: float
+    total: float
 
 
 def ratio(labels: SampledLabels, top: F64, bottom: F64) -> Ratio:
@@ -39,14 +40,14 @@ def ratio(labels: SampledLabels, top: F64, bottom: F64) -> Ratio:
     base = labels.weight * bottom
     total = float(base.sum())
     if total <= 0:
-        return Ratio(0.0, 0.0, 0.0, 1.0)
+        return Ratio(0.0, 0.0, 0.0, 1.0, 0.0)
     value = float(labels.weight @ top) / total
     residual = labels.weight * (top - value * bottom)
     parts, degrees = _variance(labels, residual)
     variance = float(parts.sum())
     shared = float((parts**2 / degrees).sum())
     freedom = variance**2 / shared if shared > 0 else 1.0
-    return Ratio(value, variance**0.5 / total, effective(base), max(freedom, 1.0))
+    return Ratio(value, variance**0.5 / total, effective(base), max(freedom, 1.0), total)
 
 
 def _variance(labels: SampledLabels, residual: F64) -> tuple[F64, F64]:
@@ -81,7 +82,7 @@ def share(
     of freedom), or, where *rng* is given, that of a stratified bootstrap. *what* names what is counted over.
 
     Neither sees positives in a stratum where none was found. Where the strata's mean scores are known, the
-    interval is extended by what :func:`hidden` allows for.
+    interval is that of the estimate together with what :func:`unseen` allows for.
 
     Refused where a stratum of more than 1 % of the frame has no label, under *least* effective rows in the
     denominator, and, where *positives_matter*, under *least* effective positives.
@@ -96,26 +97,60 @@ def share(
         why = f"{found.rows:.1f} effective {what}; at least {least:g} are needed"
     if why is not None:
         return refusal(why, n=n, positives=int(positives))
-    low, high, method = _bounds(labels, found, (top, bottom), rng)
-    moved = hidden(labels, measure) - found.value
-    low, high = low + min(moved, 0.0), high + max(moved, 0.0)
+    low, high, method = _bounds(labels, found, measure, rng)
     low, high = max(min(low, found.value), 0.0), min(max(high, found.value), 1.0)
     return Estimate(found.value, low, high, n, int(positives), method)
 
 
 def _bounds(
-    labels: SampledLabels, found: Ratio, columns: tuple[F64, F64], rng: np.random.Generator | None
+    labels: SampledLabels, found: Ratio, measure: Measure, rng: np.random.Generator | None
 ) -> tuple[float, float, str]:
+    more = unseen(labels, measure)
     if found.value in (0.0, 1.0):
         low, high = wilson(found.value * found.rows, found.rows)
+        if more != (0.0, 0.0):
+            ends = _moved(np.array([found.value]), found.total, more, np.array([UPPER]))[0, 0] - found.value
+            low, high = low + min(ends, 0.0), high + max(ends, 0.0)
         return float(low), float(high), "hájek, wilson"
     if rng is None:
-        low, high = logit_delta(found.value, found.deviation, _quantile(found.degrees))
-        return float(low), float(high), "hájek, logit-delta"
-    drawn = bootstrap(labels, *columns, rng)
+        if more == (0.0, 0.0):
+            bounds = logit_delta(found.value, found.deviation, _quantile(found.degrees))
+            return float(bounds[0]), float(bounds[1]), "hájek, logit-delta"
+        drawn, method = _spread(found), "hájek, logit-delta"
+    else:
+        drawn, method = bootstrap(labels, *measure(labels.truth), rng), "hájek, stratified bootstrap"
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
-    return float(low), float(high), "hájek, stratified bootstrap"
+    times = np.ones(1) if more == (0.0, 0.0) else _likely()
+    moved = _moved(drawn[np.isfinite(drawn)], found.total, more, times)
+    low, high = np.quantile(moved, [tail, 1 - tail])
+    return float(low), float(high), method
+
+
+STEPS = (np.arange(400) + 0.5) / 400
+"""Quantiles at which a distribution is laid out: no randomness where none is asked for."""
+
+
+def _spread(found: Ratio) -> F64:
+    """The estimate's distribution on the logit scale, as values at :data:`STEPS`."""
+    from scipy.special import expit, logit, stdtrit
+
+    scale = found.deviation / (found.value * (1 - found.value))
+    return np.asarray(expit(logit(found.value) + stdtrit(found.degrees, STEPS) * scale), np.float64)
+
+
+def _likely() -> F64:
+    """How many times the mean of :func:`unseen` there may be, at :data:`STEPS`: χ² with one degree of
+    freedom, which is Gamma(1/2) over its mean."""
+    from scipy.special import gammaincinv
+
+    return np.asarray(gammaincinv(PRIOR, STEPS) / PRIOR, np.float64)
+
+
+def _moved(value: F64, below: float, more: tuple[float, float], times: F64) -> F64:
+    """Ratios of denominator *below* when *times* the unseen numerator and denominator are added: [values,
+    times]."""
+    above, under = (np.outer(np.ones_like(value), times) * part for part in more)
+    return np.asarray((value[:, None] * below + above) / (below + under))
 
 
 def gap(labels: SampledLabels, one: Measure, other: Measure, what: str) -> Estimate:
@@ -148,35 +183,30 @@ PRIOR = 0.5
 """Pseudo-positives of Jeffreys' prior for a rate."""
 
 UPPER = 5.0239
-"""The 97.5 % point of a Gamma(1/2) rate over its mean (of χ² with one degree of freedom): how far above its
-mean the prior lets a rate be."""
+"""The 97.5 % point of χ² with one degree of freedom."""
 
 
-def hidden(labels: SampledLabels, measure: Measure) -> float:
-    """The ratio as it would be, were there as many positives in the strata in which none was found as their
-    mean scores and the labels allow.
+def unseen(labels: SampledLabels, measure: Measure) -> tuple[float, float]:
+    """What the positives of strata in which none was found would add to numerator and denominator, in the
+    mean of what their mean scores and the labels allow.
 
     A stratum of N rows with mean score p, of which m labels found none, has ``N (1/2)/(1/(2p) + m)``
-    positives in the mean of a Beta(1/2, 1/(2p)) prior, and up to 5.02 times that. Scores that are too low
-    are so in all strata alike, so the upper ends add up. (A prior that knows no scores, as Jeffreys' for a
-    share, would let half a pseudo-positive per stratum stand for thousands of rows.) Without known mean
-    scores: the ratio itself.
+    positives in the mean of a Beta(1/2, 1/(2p)) prior, and up to 5.02 times that. Scores that are too low are
+    so in all strata alike, so that one number of times holds for all of them together; it and the sampling
+    error are independent. (A prior that knows no scores, as Jeffreys' for a share, would let half a
+    pseudo-positive per stratum stand for thousands of rows.) Nothing without known mean scores.
     """
-    top, bottom = measure(labels.truth)
-    above, below = float(labels.weight @ top), float(labels.weight @ bottom)
-    if labels.stratum is None or labels.expected is None or below <= 0:
-        return above / below if below > 0 else 0.0
+    if labels.stratum is None or labels.expected is None:
+        return 0.0, 0.0
     strata = len(labels.sizes)
     count = np.bincount(labels.stratum, minlength=strata)
     empty = (np.bincount(labels.stratum, labels.truth, strata) == 0) & (count > 0)
     rate = np.clip(labels.expected, 1e-12, 1.0)
-    mean = np.where(empty, labels.sizes * PRIOR / (PRIOR / rate + count), 0.0)
-    if not mean.any():
-        return above / below
-    spread = (UPPER * mean / np.maximum(count, 1))[labels.stratum]
+    mean = np.where(empty, np.maximum(labels.sizes - count, 0) * PRIOR / (PRIOR / rate + count), 0.0)
+    spread = (mean / np.maximum(count, 1))[labels.stratum]
     ones, zeros = measure(np.ones_like(labels.truth)), measure(np.zeros_like(labels.truth))
-    more_above, more_below = (float(spread @ (one - zero)) for one, zero in zip(ones, zeros, strict=True))
-    return (above + more_above) / (below + more_below)
+    above, below = (float(spread @ (one - zero)) for one, zero in zip(ones, zeros, strict=True))
+    return above, below
 
 
 def _quantile(degrees: float) -> float:

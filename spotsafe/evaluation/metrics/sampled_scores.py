@@ -53,7 +53,7 @@ def ece(
 def _bins(ordered: F64, weight: F64, bins: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Where bins of equal weight begin in ascending scores; equal scores share a bin."""
     mass = np.cumsum(weight)
-    steps = np.arange(1, bins) * (mass[-1] / bins)
+    steps = np.arange(1, bins) * (mass[-1] / bins) * (1 + 1e-9)  # as calibration has it
     cuts = ordered[np.minimum(np.searchsorted(mass, steps, side="right"), len(ordered) - 1)]
     return np.unique(np.append(np.searchsorted(ordered, cuts), 0))
 

@@ -131,16 +131,30 @@ def design(subject: Subject) -> tuple[SampledLabels, NDArray[np.float64]]:
     for those without a score; and the scores of all rows."""
     run = subject.run
     scores = run.scores(subject.label).astype(np.float64)
-    labels = sampled_labels(run, run.truth(subject.label))
+    labels = sampled_labels(run, run.truth(subject.label), scores)
     lost = labels.chosen & np.isnan(scores)
     return (labels.without(lost) if lost.any() else labels), scores
 
 
-def sampled_labels(run: ScoredRun, truth: ArrayLike) -> SampledLabels:
-    """*truth* (0..1 per row, NaN: not labelled) as labels of the run's design. ConfigurationError where one
-    of these rows lacks its inclusion probability."""
-    strata = run.category(layout.STRATUM).codes if layout.STRATUM in run.meta.categories else None
-    return SampledLabels(truth, run.inclusion, strata=strata)
+def sampled_labels(
+    run: ScoredRun, truth: ArrayLike, scores: NDArray[np.float64] | None = None
+) -> SampledLabels:
+    """*truth* (0..1 per row, NaN: not labelled) as labels of the run's design. With *scores* (NaN: missing)
+    the mean of each stratum's says what positives may hide in one where none was found. ConfigurationError
+    where a labelled row lacks its inclusion probability."""
+    if layout.STRATUM not in run.meta.categories:
+        return SampledLabels(truth, run.inclusion)
+    category = run.category(layout.STRATUM)
+    codes, expected = np.asarray(category.codes), None
+    if scores is not None:
+        known = ~np.isnan(np.asarray(truth, np.float64)) & ~np.isnan(scores) & (codes >= 0)
+        weight = 1.0 / run.inclusion[known]
+        mass, total = (
+            np.bincount(codes[known], column, len(category.values))
+            for column in (weight, weight * scores[known])
+        )
+        expected = {str(code): total[code] / mass[code] for code in np.flatnonzero(mass)}
+    return SampledLabels(truth, run.inclusion, strata=codes, expected=expected)
 
 
 def weighable(subject: Subject) -> bool:

@@ -212,7 +212,8 @@ def test_areas_of_the_whole_frame() -> None:
 
 def test_positives_that_nobody_found_are_allowed_for() -> None:
     """A stratum of 900 rows with 30 labels and no positive, mean score 0.01, may hold
-    900 x 0.5/(50 + 30) = 5.6 positives, and up to 5.02 times that, 28.3: recall 80/108.3 at the least."""
+    870 x 0.5/(50 + 30) = 5.4 positives among the others, and up to 5.02 times that: recall 80/107.3 at the
+    least."""
     truth = np.array([1] * 40 + [0] * 10 + [0] * 30)
     labels = SampledLabels(
         truth,
@@ -222,12 +223,44 @@ def test_positives_that_nobody_found_are_allowed_for() -> None:
         expected={"high": 0.8, "low": 0.01},
     )
     flagged = np.repeat([1.0, 0.0], [50, 30])
-    upper = 900 * 0.5 / (0.5 / 0.01 + 30) * chi2(1).ppf(0.975)
-    assert sampled.hidden(labels, lambda t: (t * flagged, t)) == pytest.approx(80 / (80 + upper), rel=1e-4)
+    mean = 870 * 0.5 / (0.5 / 0.01 + 30)
+    upper = mean * chi2(1).ppf(0.975)
+    assert sampled.unseen(labels, lambda t: (t * flagged, t)) == pytest.approx((0.0, mean))
+    assert sampled.unseen(labels, lambda t: (t, np.ones_like(t))) == pytest.approx((mean, 0.0))
     found = sampled.rates(labels, np.repeat([0.9, 0.1], [50, 30]), 0.5)
     assert found.recall.low < 80 / (80 + upper) + 0.2
     assert found.recall.high == 1.0
     assert found.precision.low > 0.6
+
+
+def test_what_hides_and_the_sampling_error_are_one_distribution() -> None:
+    """Prevalence of 85 found of 1000 rows beside a stratum that may hide some: by simulation, draws of the
+    estimate (logit, Student's t) and of how much hides (χ² with one degree of freedom) give the same ends,
+    within a twentieth of the width; both are inside of the ends added up."""
+    labels, _ = two_strata()
+    truth = np.where(np.arange(40) < 10, np.arange(40) < 8, 0)
+    labels = SampledLabels(
+        truth,
+        labels.inclusion,
+        strata=["high"] * 10 + ["low"] * 30,
+        frame={"high": 100, "low": 900},
+        expected={"high": 0.8, "low": 0.004},
+    )
+
+    def measure(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return truth, np.ones_like(truth)
+
+    found = sampled.share(labels, measure, "rows", least=1)
+    one = sampled.ratio(labels, *measure(labels.truth))
+    rng, n = RNG(0), 200_000
+    logit = np.log(one.value / (1 - one.value))
+    scale = one.deviation / (one.value * (1 - one.value))
+    drawn = 1 / (1 + np.exp(-(logit + rng.standard_t(one.degrees, n) * scale)))
+    more = sampled.unseen(labels, measure)[0] / 1000
+    low, high = np.quantile(drawn + more * rng.chisquare(1, n), [0.025, 0.975])
+    assert found.high == pytest.approx(high, abs=(high - low) / 20)
+    assert found.low == pytest.approx(min(low, one.value), abs=(high - low) / 20)
+    assert found.high < np.quantile(drawn, 0.975) + more * chi2(1).ppf(0.975)
 
 
 def test_domains_are_parts_of_the_whole_design() -> None:
