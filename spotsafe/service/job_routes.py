@@ -37,6 +37,9 @@ from spotsafe.service.store import insert_new
 from spotsafe.service.tables import jobs
 
 
+_TAKEN = "This id is taken by other content. Use a new one for each job."
+
+
 async def order(request: Request) -> Response:
     """Order a job: 201, or 200 where it was ordered before. ``needs`` names the parts whose bytes have to
     follow."""
@@ -120,7 +123,10 @@ def _ordered(
         # The first order counts: bytes that arrived belong to it.
         if new or not service.spool.holds(wanted.id):
             service.spool.begin(wanted.id, written)
-        complete(service, service.spool.order(wanted.id))
+        first = service.spool.order(wanted.id)
+        if first.parts != wanted.parts:
+            raise Problem(CONFLICT, _TAKEN)
+        complete(service, first)
         job = _found(service, wanted.id, application)
     return new, job, _needs(service, job) if job.state is JobState.RECEIVING else ()
 
@@ -137,7 +143,7 @@ def _entered(service: Service, job_id: str, application: str, size: int, asked: 
             job = job_table.find(connection, job_id)
     if job is None or job.application != application or not _same(job, asked, size):
         # Also of the same application: it would take the answer for what it had not sent.
-        raise Problem(CONFLICT, "This id is taken by other content. Use a new one for each job.")
+        raise Problem(CONFLICT, _TAKEN)
     return False
 
 
