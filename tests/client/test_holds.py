@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,11 @@ from spotsafe.core.errors import ConfigurationError, Failure, SurfaceBlocked, Su
 from spotsafe.core.receipts import HoldReason, HoldState, Receipt
 from spotsafe.testing import FakeDetector, FakeService, ManualClock
 
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text, picture: {type: image, optional: true}}
-    languages: [en]
-    deadline: 5s
-    cache: {ttl: 10m, stale: 1h}
-    rules:
-      - {id: spam, label: integrity.spam, at: 0.8, then: hold}
-      - {id: attack, label: ai.prompt_attack, at: 0.8, then: block}
-      - {id: pii, label: privacy.pii_exposure, at: 0.8, then: redact}
-    hold: {keep: KEEP, ttl: 72h, on_expiry: EXPIRY}
-"""
+RULES = (
+    {"id": "spam", "label": "integrity.spam", "at": 0.8, "then": "hold"},
+    {"id": "attack", "label": "ai.prompt_attack", "at": 0.8, "then": "block"},
+    {"id": "pii", "label": "privacy.pii_exposure", "at": 0.8, "then": "redact"},
+)
 KEY = "a tenant key of some length"
 SPAM = "buy now"
 
@@ -54,22 +40,20 @@ def detector() -> FakeDetector:
 
 
 @pytest.fixture
-def made(tmp_path: Path, clock: ManualClock, detector: FakeDetector) -> Iterator[Callable[..., Client]]:
+def made(
+    declare: Callable[..., Path],
+    client_for: Callable[..., Client],
+    clock: ManualClock,
+    detector: FakeDetector,
+) -> Callable[..., Client]:
     """Makes clients of one surface."""
-    clients = []
+    content = {"body": "text", "picture": {"type": "image", "optional": True}}
 
     def make(*, keep: str = "product", expiry: str = "reject", **options: Any) -> Client:
-        path = tmp_path / "s.yaml"
-        path.write_text(MANIFEST.replace("KEEP", keep).replace("EXPIRY", expiry))
-        settings = {"detector": detector, "fallback": None, "tenant_key": KEY, "clock": clock, "environ": {}}
-        client = Client(manifests=path, **{**settings, **options})
-        client.start()
-        clients.append(client)
-        return client
+        path = declare(*RULES, content=content, hold={"keep": keep, "ttl": "72h", "on_expiry": expiry})
+        return client_for(path, **{"detector": detector, "tenant_key": KEY, "clock": clock, **options})
 
-    yield make
-    for client in clients:
-        client.close(1.0)
+    return make
 
 
 def held(client: Client, body: str = SPAM, **content: Any) -> Receipt:

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,21 +23,6 @@ from spotsafe.core.errors import ConfigurationError, ManifestError
 from spotsafe.testing import FakeDetector, FakeService, ManualClock
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text}
-    languages: [en]
-    deadline: 5s
-    cache: {ttl: 10m, stale: 1h}
-    rules: [{id: spam, label: integrity.spam, at: 0.8, then: block}]
-"""
 SETUP = """
 import os, sys, threading
 from spotsafe import Client
@@ -46,11 +31,9 @@ client = Client(manifests={manifest!r}, service={url!r}, fallback=None, tenant_k
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Path:
+def manifest(declare: Callable[..., Path]) -> Path:
     """One surface."""
-    path = tmp_path / "s.yaml"
-    path.write_text(MANIFEST)
-    return path
+    return declare()
 
 
 @pytest.fixture
@@ -94,14 +77,14 @@ def test_start_raises_what_is_wrong_with_the_manifests(tmp_path: Path) -> None:
         Client(manifests=tmp_path, detector=FakeDetector(), telemetry=False).start()
 
 
-def test_a_failed_start_can_be_tried_again(tmp_path: Path) -> None:
+def test_a_failed_start_can_be_tried_again(tmp_path: Path, declare: Callable[..., Path]) -> None:
     """The manifest is mended, the process need not be."""
     path = tmp_path / "s.yaml"
     path.write_text("spotsafe: 1\nsurfaces: 7\n")
     client = Client(manifests=tmp_path, detector=FakeDetector(), fallback=None, telemetry=False)
     with pytest.raises(ManifestError):
         client.start()
-    path.write_text(MANIFEST)
+    declare()
     client.start()
     assert client.check("s", body="hello").disposition is Disposition.ALLOW
 
@@ -237,7 +220,7 @@ def test_a_plain_script_delivers_its_events_at_exit(manifest: Path, service: Fak
     assert [event["app"] for event in events_of(service, "register")] == ["script"]
 
 
-def test_a_script_whose_service_hangs_still_ends(manifest: Path) -> None:
+def test_a_script_whose_service_hangs_still_ends(declare: Callable[..., Path]) -> None:
     """A listening socket that never answers does not keep the process alive."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -245,8 +228,7 @@ def test_a_script_whose_service_hangs_still_ends(manifest: Path) -> None:
         client.policy("s")
         print(client.check("s", body="hello").status.word)
         """
-        manifest.write_text(MANIFEST.replace("deadline: 5s", "deadline: 200ms"))
-        done = script(body, manifest, url)
+        done = script(body, declare(deadline="200ms"), url)
     assert (done.returncode, done.stdout) == (0, "unchecked\n")
 
 
@@ -457,9 +439,9 @@ def test_a_context_manager_starts_and_closes(manifest: Path) -> None:
     assert client.stats()["state"] == "closed"
 
 
-def test_a_resolver_that_hangs_does_not_keep_a_script_alive(manifest: Path) -> None:
+def test_a_resolver_that_hangs_does_not_keep_a_script_alive(declare: Callable[..., Path]) -> None:
     """Sync, async and the last delivery: each is bounded, and the look-up is left behind."""
-    manifest.write_text(MANIFEST.replace("deadline: 5s", "deadline: 200ms"))
+    manifest = declare(deadline="200ms")
     body = """
     import asyncio, socket
     lookup = socket.getaddrinfo

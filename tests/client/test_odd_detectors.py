@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,6 @@ from spotsafe.testing import FakeDetector, FakeService
 
 pytestmark = pytest.mark.usefixtures("spotsafe_as_in_production")
 CANARY = "canary-5d1f"
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    content: {body: text}
-    deadline: 20s
-    rules: [{id: spam, label: integrity.spam, at: 0.8, then: block}]
-"""
 
 Driver = Callable[[Client], Decision]
 DRIVERS: dict[str, Driver] = {
@@ -57,10 +48,10 @@ def raising(error: Exception) -> Callable[[Sequence[DetectRequest]], Any]:
     return behave
 
 
-def client_of(tmp_path: Path, **options: Any) -> Client:
-    path = tmp_path / "s.yaml"
-    path.write_text(MANIFEST)
-    return Client(manifests=path, telemetry=False, environ={}, **options)
+@pytest.fixture
+def made(declare: Callable[..., Path], client_for: Callable[..., Client]) -> Callable[..., Client]:
+    """Makes clients that have all the time in the world."""
+    return partial(client_for, declare(deadline="20s"), telemetry=False)
 
 
 @drivers
@@ -77,47 +68,51 @@ def client_of(tmp_path: Path, **options: Any) -> Client:
     ],
 )
 def test_a_detector_out_of_its_mind_leaves_the_check_to_the_fallback(
-    tmp_path: Path, driver: Driver, behave: Callable[[Sequence[DetectRequest]], Any]
+    made: Callable[..., Client], driver: Driver, behave: Callable[[Sequence[DetectRequest]], Any]
 ) -> None:
     """Whatever it raises or returns is a failure: no exception reaches the product."""
-    with client_of(tmp_path, detector=Odd(behave), fallback=FakeDetector()) as client:
+    with made(detector=Odd(behave), fallback=FakeDetector()) as client:
         assert driver(client).status is Status.LOCAL
 
 
 @drivers
 @pytest.mark.parametrize("score", [-1.0, float("-inf"), float("nan"), 2.0])
-def test_a_score_that_is_none_is_never_clean(tmp_path: Path, driver: Driver, score: float) -> None:
+def test_a_score_that_is_none_is_never_clean(
+    made: Callable[..., Client], driver: Driver, score: float
+) -> None:
     """A number outside of 0 to 1 says nothing good about the content."""
 
     def behave(requests: Sequence[DetectRequest]) -> list[Signals]:
         return [Signals([Signal(label, score, "body") for label in requests[0].labels])]
 
-    with client_of(tmp_path, detector=Odd(behave), fallback=None) as client:
+    with made(detector=Odd(behave), fallback=None) as client:
         assert driver(client).action == "block"
 
 
-def test_a_leader_whose_loop_was_closed_under_it_blocks_nobody_for_good(tmp_path: Path) -> None:
+def test_a_leader_whose_loop_was_closed_under_it_blocks_nobody_for_good(
+    declare: Callable[..., Path], client_for: Callable[..., Client]
+) -> None:
     """The next question of the same kind waits its deadline at most once; then somebody leads anew."""
-    with FakeService() as service:
-        path = tmp_path / "s.yaml"
-        path.write_text(MANIFEST.replace("20s", "300ms"))
-        with Client(
-            manifests=path, service=service.url, fallback=None, telemetry=False, environ={}
-        ) as client:
-            loop = asyncio.new_event_loop()
-            task = loop.create_task(client.acheck("s", body="hello"))
-            for _ in range(3):  # far enough to lead, not far enough for an answer
-                loop.call_soon(loop.stop)
-                loop.run_forever()
-            assert not task.done()
-            loop.close()
-            client.check("s", body="hello")
-            assert client.check("s", body="hello").status is Status.CHECKED
-            task._log_destroy_pending = False  # type: ignore[attr-defined] # that is what this test is about
+    with (
+        FakeService() as service,
+        client_for(declare(deadline="300ms"), service=service.url, telemetry=False) as client,
+    ):
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(client.acheck("s", body="hello"))
+        for _ in range(3):  # far enough to lead, not far enough for an answer
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        assert not task.done()
+        loop.close()
+        client.check("s", body="hello")
+        assert client.check("s", body="hello").status is Status.CHECKED
+        task._log_destroy_pending = False  # type: ignore[attr-defined] # that is what this test is about
 
 
 @drivers
-def test_an_answer_longer_than_any_question_is_worth_is_malformed(tmp_path: Path, driver: Driver) -> None:
+def test_an_answer_longer_than_any_question_is_worth_is_malformed(
+    made: Callable[..., Client], driver: Driver
+) -> None:
     """Megabytes of signals for one comment are not read: that would take longer than the deadline."""
 
     class Talkative(FakeService):
@@ -128,7 +123,7 @@ def test_an_answer_longer_than_any_question_is_worth_is_malformed(tmp_path: Path
 
     with (
         Talkative() as service,
-        client_of(tmp_path, service=service.url, fallback=None) as client,
+        made(service=service.url, fallback=None) as client,
     ):
         assert driver(client).status is Status.UNCHECKED
         assert client.stats()["failures"] == {"malformed": 1}

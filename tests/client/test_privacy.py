@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,48 +30,27 @@ from spotsafe.testing.service import Fault
 
 CANARY = "kanarienvogel-7f3a"
 KEY = "a tenant key of some length"
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text}
-    context: {secret: string, market: {type: string, record: true}}
-    languages: [en]
-    deadline: 300ms
-    cache: {ttl: 10m, stale: 1h}
-    rules:
-      - {id: spam, label: integrity.spam, at: 0.8, then: hold}
-      - {id: pii, label: privacy.pii_exposure, at: 0.8, then: redact}
-"""
+RULES = (
+    {"id": "spam", "label": "integrity.spam", "at": 0.8, "then": "hold"},
+    {"id": "pii", "label": "privacy.pii_exposure", "at": 0.8, "then": "redact"},
+)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(declare: Callable[..., Path]) -> Path:
     """Manifest and outbox."""
-    (tmp_path / "s.yaml").write_text(MANIFEST)
-    return tmp_path
+    context = {"secret": "string", "market": {"type": "string", "record": True}}
+    return declare(*RULES, context=context, deadline="300ms").parent
 
 
 @pytest.fixture
-def made(folder: Path) -> Iterator[Callable[..., Client]]:
+def made(folder: Path, client_for: Callable[..., Client]) -> Callable[..., Client]:
     """Makes clients that report to a file."""
-    clients = []
 
     def make(**options: Any) -> Client:
-        settings = {"fallback": None, "tenant_key": KEY, "environ": {}, "outbox": folder / "out"}
-        client = Client(manifests=folder / "s.yaml", **{**settings, **options})
-        client.start()
-        clients.append(client)
-        return client
+        return client_for(folder / "s.yaml", **{"tenant_key": KEY, "outbox": folder / "out", **options})
 
-    yield make
-    for client in clients:
-        client.close(1.0)
+    return make
 
 
 def check(client: Client) -> Any:

@@ -18,22 +18,10 @@ from spotsafe.core.signals import Cause
 from spotsafe.testing import FakeDetector, FakeService
 
 NEVER = "child.csam"
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text}
-    languages: [en]
-    deadline: 300ms
-    rules:
-      - {id: spam, label: integrity.spam, at: 0.8, then: block}
-      - {id: never, label: child.csam, at: 0.8, then: block, if_missing: {unsupported: allow}}
-"""
+RULES = (
+    {"id": "spam", "label": "integrity.spam", "at": 0.8, "then": "block"},
+    {"id": "never", "label": NEVER, "at": 0.8, "then": "block", "if_missing": {"unsupported": "allow"}},
+)
 
 
 class Engine(FakeDetector):
@@ -56,21 +44,18 @@ def service() -> Iterator[FakeService]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Callable[..., Client]]:
+def made(
+    tmp_path: Path, declare: Callable[..., Path], client_for: Callable[..., Client]
+) -> Callable[..., Client]:
     """Clients of one product, in turn; not started."""
-    manifest, clients = tmp_path / "s.yaml", []
-    manifest.write_text(MANIFEST)
+    manifest = declare(*RULES, deadline="300ms", cache={})
 
     def make(url: str, *, outbox: bool = True, **options: object) -> Client:
-        settings = {"fallback": Engine(), "telemetry": False, "environ": {}, "tenant_key": "0" * 32}
+        settings = {"fallback": Engine(), "telemetry": False, "tenant_key": "0" * 32}
         kept = tmp_path / "outbox.sqlite" if outbox else None
-        client = Client(manifests=manifest, service=url, outbox=kept, **{**settings, **options})
-        clients.append(client)
-        return client
+        return client_for(manifest, start=False, service=url, outbox=kept, **{**settings, **options})
 
-    yield make
-    for client in clients:
-        client.close(1.0)
+    return make
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -257,18 +242,18 @@ def test_labels_out_of_reach_are_one_line(
 
 
 def test_a_broken_start_counts_the_faults_and_places_the_first(
-    made: Callable[..., Client], tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    made: Callable[..., Client], declare: Callable[..., Path], caplog: pytest.LogCaptureFixture,
     spotsafe_as_in_production: None,
 ) -> None:  # fmt: skip
     """The one log line of a lazy start says how many faults there are and where to look."""
     client = made(None, outbox=False, detector=FakeDetector(), fallback=None)
-    path = tmp_path / "s.yaml"
-    path.write_text(MANIFEST.replace("audience: public", "audience: canary-nobody").replace("0.8", "8"))
+    path = declare(*({**rule, "at": 8} for rule in RULES), audience="canary-nobody")
+    first = path.read_text().splitlines().index("    audience: canary-nobody") + 1
     assert client.check("s", body="hello").status is Status.UNCHECKED
     with pytest.raises(Exception, match="faults"):
         client.start()
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert f"ManifestError (3 faults, the first at {path}:9)" in line
+    assert f"ManifestError (3 faults, the first at {path}:{first})" in line
     assert "canary" not in line
 
 

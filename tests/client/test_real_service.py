@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -21,21 +21,6 @@ from spotsafe.service.store import Store
 from spotsafe.testing import FakeDetector
 
 KEY = "spot_administrator"
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text}
-    languages: [en]
-    deadline: 10s
-    cache: {ttl: 10m, stale: 1h}
-    rules: [{id: spam, label: integrity.spam, at: 0.8, then: hold}]
-"""
 
 
 @pytest.fixture
@@ -50,13 +35,10 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(url: str, tmp_path: Path) -> Iterator[Client]:
+def client(url: str, declare: Callable[..., Path], client_for: Callable[..., Client]) -> Client:
     """A client of it."""
-    (tmp_path / "s.yaml").write_text(MANIFEST)
-    with Client(
-        manifests=tmp_path / "s.yaml", service=url, api_key=KEY, fallback=None, app="shop", environ={}
-    ) as made:
-        yield made
+    rule = {"id": "spam", "label": "integrity.spam", "at": 0.8, "then": "hold"}
+    return client_for(declare(rule, deadline="10s"), service=url, api_key=KEY, app="shop")
 
 
 def test_from_check_to_release(client: Client, url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,21 +18,6 @@ from spotsafe.core.signals import Signals
 from spotsafe.testing import FakeDetector
 
 FLOCK = 64
-MANIFEST = """
-spotsafe: 1
-team: t
-owner: t@example.com
-surfaces:
-  s:
-    about: Comments
-    direction: input
-    audience: public
-    content: {body: text}
-    languages: [en]
-    deadline: 20s
-    cache: {ttl: 10m, stale: 1h}
-    rules: [{id: spam, label: integrity.spam, at: 0.8, then: block}]
-"""
 
 
 class Gated(FakeDetector):
@@ -63,15 +48,10 @@ def gated() -> Gated:
 
 
 @pytest.fixture
-def client(tmp_path: Path, gated: Gated) -> Iterator[Client]:
+def client(declare: Callable[..., Path], client_for: Callable[..., Client], gated: Gated) -> Iterator[Client]:
     """A client of it."""
-    path = tmp_path / "s.yaml"
-    path.write_text(MANIFEST)
-    made = Client(manifests=path, detector=gated, fallback=None, telemetry=False, environ={})
-    made.start()
-    yield made
+    yield client_for(declare(deadline="20s"), detector=gated, telemetry=False)
     gated.go.set()
-    made.close(1.0)
 
 
 def joined(client: Client, count: int) -> None:
