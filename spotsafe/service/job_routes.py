@@ -36,7 +36,6 @@ from spotsafe.service.state import Service, service_of
 from spotsafe.service.store import insert_new
 from spotsafe.service.tables import jobs
 
-
 _TAKEN = "This id is taken by other content. Use a new one for each job."
 
 
@@ -91,8 +90,7 @@ async def show(request: Request) -> Response:
     service = service_of(request)
     principal = authorised(request, service.keys, "detect")
     job_id = request.path_params["job_id"]
-    job = await to_thread.run_sync(_found, service, job_id, principal.application)
-    needs = await to_thread.run_sync(_needs, service, job) if job.state is JobState.RECEIVING else ()
+    job, needs = await to_thread.run_sync(_standing, service, job_id, principal.application)
     answer = None if job.answer is None else json.loads(job.answer)
     return JSONResponse(encode_report(job_id, job.state, job.asked, needs=needs, answer=answer))
 
@@ -123,12 +121,11 @@ def _ordered(
         # The first order counts: bytes that arrived belong to it.
         if new or not service.spool.holds(wanted.id):
             service.spool.begin(wanted.id, written)
-        first = service.spool.order(wanted.id)
+        first = _kept(service, wanted.id)
         if first.parts != wanted.parts:
             raise Problem(CONFLICT, _TAKEN)
         complete(service, first)
-        job = _found(service, wanted.id, application)
-    return new, job, _needs(service, job) if job.state is JobState.RECEIVING else ()
+    return (new, *_standing(service, wanted.id, application))
 
 
 def _entered(service: Service, job_id: str, application: str, size: int, asked: Asked) -> bool:
@@ -207,9 +204,18 @@ def _kept(service: Service, job_id: str) -> JobOrder:
         raise Problem(NOT_FOUND, "The order of this job is gone. Order it again.") from None
 
 
-def _needs(service: Service, job: Job) -> tuple[int, ...]:
-    wanted = job_bounds.wanted(_kept(service, job.job_id), service.limits)
-    return service.spool.needs(job.job_id, wanted)
+def _standing(service: Service, job_id: str, application: str) -> tuple[Job, tuple[int, ...]]:
+    """The job, and which parts it needs."""
+    job = _found(service, job_id, application)
+    if job.state is not JobState.RECEIVING:
+        return job, ()
+    try:
+        wanted = job_bounds.wanted(_kept(service, job_id), service.limits)
+    except Problem:  # it may have gone on, and its content with it, since its row was read
+        if (job := _found(service, job_id, application)).state is JobState.RECEIVING:
+            raise
+        return job, ()
+    return job, service.spool.needs(job_id, wanted)
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +19,11 @@ from spotsafe.core.jobs import decode_order, decode_report, encode_order
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing
 from spotsafe.service import job_bounds
+from spotsafe.service.app import create_app
 from spotsafe.service.keys import KeyRing, add_key
 from spotsafe.service.limits import Limits
 from spotsafe.service.spool import Spool
+from spotsafe.service.store import Store
 from spotsafe.testing import FakeDetector
 
 LABELS = ("hate.speech",)
@@ -209,3 +212,24 @@ def test_a_full_disk_is_no_fault_but_an_answer(
     assert upload(client, 1, 0, b"a song").status_code == 204
     assert over(client)["state"] == "done"
     assert "spotsafe_faults_total" not in client.get("/metrics").text
+
+
+def test_an_upload_that_never_ends_is_ended(store: Store, clock: Any) -> None:
+    """After the time that a job may wait for its bytes; nothing of it is left."""
+    limits = Limits(job_receive_seconds=0.05)
+    app = create_app(store, FakeDetector(kinds=("audio",)), clock=clock, limits=limits)
+    wanted = DetectRequest(Content([Audio(b"a song", "a")]), LABELS)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"a s"
+        await anyio.sleep_forever()
+
+    async def talk() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            await client.post("/v1/jobs", json=encode_order(ID.format(1), wanted))
+            return await client.put(f"/v1/jobs/{ID.format(1)}/parts/0", content=endless())
+
+    refused = anyio.run(talk)
+    assert (refused.status_code, refused.json()["type"]) == (408, "urn:spotsafe:problem:slow-body")
+    assert [path.name for path in (store.folder / "jobs").rglob("*.*")] == ["order.json"]
