@@ -42,8 +42,16 @@ def everything() -> FusionModel:
     """A model that reads all features and speaks of all labels."""
     met = ("typed+read", "typed+spoken", "read+spoken", "typed+read+spoken")
     flags = np.ones((len(LABELS), len(met)), np.bool_)
-    coefficients = np.full((len(LABELS), len(FEATURES)), 0.1, np.float32)
-    return FusionModel(LABELS, coefficients, np.zeros(len(LABELS), np.float32), met, flags, flags, "", "all")
+    return FusionModel(
+        labels=LABELS,
+        coefficients=np.full((len(LABELS), len(FEATURES)), 0.1, np.float32),
+        bias=np.zeros(len(LABELS), np.float32),
+        constellations=met,
+        raises=flags,
+        lowers=flags,
+        text="",
+        version="everything",
+    )
 
 
 def engines(threads: int) -> dict[str, LocalEngine]:
