@@ -17,7 +17,7 @@ from spotsafe.core.content import LATER_KINDS, Content
 from spotsafe.core.decision import Decision, Disposition, Verdict
 from spotsafe.core.errors import ConfigurationError, SurfaceBlocked, SurfaceHeld
 from spotsafe.core.jobs import JobReport
-from spotsafe.core.receipts import HoldReason, HoldState, HoldVerdict, Receipt
+from spotsafe.core.receipts import HoldReason, HoldState, HoldVerdict, Keeper, OnExpiry, Receipt
 from spotsafe.guard.deadline import Deadline
 from spotsafe.guard.drive import drive
 from spotsafe.guard.steps import Outcome
@@ -44,7 +44,7 @@ class Resuming(Starting):
         item = None if item is None else str(item)
         receipt = receipt_for(decision, policy, content, item, now=self._clock.now(), key=self._key)
         if self._holding is not None:
-            kept = content if policy.hold.keep == "outbox" else None
+            kept = content if policy.hold.keep is Keeper.OUTBOX else None
             self._holding.keep(receipt, expiry_of(decision.reasons, policy), kept)
         return receipt
 
@@ -141,9 +141,9 @@ class Resuming(Starting):
         said = self._said(receipt, policy)
         if said.state is HoldState.RELEASED:
             return self._released(receipt, policy, given, (item, actor, context))
-        if said.state is HoldState.EXPIRED and policy.hold.on_expiry == "release":
+        if said.state is HoldState.EXPIRED and policy.hold.on_expiry is OnExpiry.RELEASE:
             decision = self._released(receipt, policy, given, (item, actor, context))
-            if expiry_of(decision.reasons, policy) == "release":
+            if expiry_of(decision.reasons, policy) is OnExpiry.RELEASE:
                 return decision
         if said.state in (HoldState.REJECTED, HoldState.EXPIRED):
             raise SurfaceBlocked(policy.name, receipt.decision_id)
