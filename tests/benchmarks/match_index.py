@@ -2,7 +2,9 @@
 
 The hashes are made of correlated bits, in clusters of 23 as the crops of a picture are; what is looked up are
 copies (up to 31 bits away from a stored one) and strangers, half and half. The index is built, saved and
-mapped into memory as a bank does it. Beside it, in the same rounds, runs the comparison with every hash.
+mapped into memory as a bank does it. Beside it, in the same rounds, runs the comparison with every hash. Then
+the same hashes are asked for through a bank of them, which also looks whether its file has changed and whose
+the found ones are, and whole pictures, of which up to eight hashes are looked up.
 Times are those of the measuring thread's CPU clock, which other programs do not disturb, and of the wall.
 """
 
@@ -20,14 +22,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from spotsafe.detectors.match.bank_set import FILE, BankSet
+from spotsafe.detectors.match.entries import Bank, Terms, new_entry
 from spotsafe.detectors.match.hash_index import EXACT_RADIUS, HashIndex, distances_to
+from spotsafe.detectors.match.picture_hash import looked_up_hashes
+from spotsafe.detectors.match.store import Store
 from tests.experiments import record
 
 STORED = 1_000_000
 CLUSTER = 23
 QUERIES = 600
 BRUTE_EVERY = 20
+PICTURES = 60
 RESULT = Path(__file__).parent / "results"
 
 
@@ -59,6 +67,16 @@ def queries(stored: NDArray[np.uint64], count: int) -> list[NDArray[np.uint64]]:
             value = stored[chance.integers(len(stored))] ^ np.packbits(flips).view(np.uint64)
         found.append(np.ascontiguousarray(value))
     return found
+
+
+def unrelated(seed: int) -> NDArray[np.uint8]:
+    """A picture uint8[600, 800, 3] of soft blots, with a border on every other one."""
+    chance = np.random.default_rng(seed)
+    blots = chance.integers(0, 256, (12, 16, 3), np.uint8)
+    made = np.asarray(Image.fromarray(blots).resize((800, 600), Image.Resampling.BICUBIC)).copy()
+    if seed % 2:
+        made[:40] = made[-40:] = 0
+    return made
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -95,6 +113,7 @@ def measured(count: int) -> dict[str, Any]:
                 brute.append(all_spent)
                 ratios.append(all_spent / spent)
     return {
+        "through a bank": through_a_bank(stored, asked),
         "stored": count, "radius": EXACT_RADIUS, "queries": len(asked), "same as comparing with all": exact,
         "cpu ms": shares(cpu), "wall ms": shares(wall), "comparing with all, cpu ms": shares(brute),
         "times faster": float(np.median(ratios)), "files MB": size / 1e6,
@@ -102,6 +121,40 @@ def measured(count: int) -> dict[str, Any]:
         "build and save, wall s": (build_wall + save_wall) / 1e3,
         "peak memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }  # fmt: skip
+
+
+def through_a_bank(stored: NDArray[np.uint64], asked: list[NDArray[np.uint64]]) -> dict[str, Any]:
+    """The same hashes in a bank of as many: what one hash and one picture (800 × 600) cost there."""
+    with tempfile.TemporaryDirectory() as folder:
+        banks = BankSet.open(folder)
+        terms = Terms("child.csam", "benchmark")
+        _, add_cpu, _ = timed(partial(_fill, Store(Path(folder, FILE)), stored, terms))
+        _, rebuild_cpu, _ = timed(banks.rebuild)
+        pictures = [unrelated(number) for number in range(PICTURES)]
+        for value in asked[:50]:
+            banks.image.match_hash(value)
+        hash_cpu = [timed(partial(banks.image.match_hash, value))[1] for value in asked]
+        whole_cpu = [timed(partial(banks.image.match, pixels))[1] for pixels in pictures]
+        looked_up = [looked_up_hashes(pixels) for pixels in pictures]
+        hashing_cpu = [timed(partial(looked_up_hashes, pixels))[1] for pixels in pictures]
+        banks.close()
+    return {
+        "one hash, cpu ms": shares(hash_cpu), "one picture, cpu ms": shares(whole_cpu),
+        "of that hashing, cpu ms": shares(hashing_cpu),
+        "hashes looked up of a picture": float(np.mean([len(found) for found in looked_up])),
+        "adding, cpu s": add_cpu / 1e3, "rebuilding, cpu s": rebuild_cpu / 1e3,
+    }  # fmt: skip
+
+
+def _fill(store: Store, stored: NDArray[np.uint64], terms: Terms) -> None:
+    """One entry for each cluster, in transactions of some hundred."""
+    starts = range(0, len(stored), CLUSTER)
+    for begin in range(0, len(starts), 500):
+        rows = []
+        for start in starts[begin : begin + 500]:
+            items = [(value.tobytes(), "whole") for value in stored[start : start + CLUSTER]]
+            rows.append((new_entry(Bank.IMAGE, terms, items[0][0], 0.0), items))
+        store.add_many(rows, "benchmark")
 
 
 def shares(values: list[float]) -> dict[str, float]:
