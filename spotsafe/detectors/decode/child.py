@@ -20,6 +20,7 @@ from spotsafe.detectors.decode.framing import Kind, Media, Task
 from spotsafe.detectors.decode.limits import Limits, Reason
 from spotsafe.detectors.decode.movies import decode_movie
 from spotsafe.detectors.decode.pictures import decode_picture
+from spotsafe.detectors.decode.shared import Writer
 from spotsafe.detectors.decode.sounds import decode_sound
 
 Decode = Callable[[bytes, Limits], Media]
@@ -39,13 +40,14 @@ def main(decoders: Mapping[Kind, Decode] = DECODERS) -> None:
     confine.from_system()
     Thread(target=_end_with, args=(ask,), daemon=True).start()
     confine.for_life(largest)
+    writer = Writer(result, largest)
     os.write(answer, framing.READY)
     while raw := os.read(ask, framing.TASK_SIZE):
         task = framing.unpack_task(raw)
         if task.first:
             _load(task.kind)
             os.write(answer, framing.READY)
-        os.write(answer, framing.pack_reply(_serve(task, given, result, decoders)))
+        os.write(answer, framing.pack_reply(_serve(task, given, writer, decoders)))
 
 
 def _private_pipes() -> tuple[int, int]:
@@ -65,15 +67,13 @@ def _end_with(pipe: int) -> None:
     os._exit(0)
 
 
-def _serve(task: Task, given: int, result: int, decoders: Mapping[Kind, Decode]) -> Reason | None:
-    """Decode one file and leave the outcome in *result*; why not, where it failed."""
+def _serve(task: Task, given: int, writer: Writer, decoders: Mapping[Kind, Decode]) -> Reason | None:
+    """Decode one file and leave the outcome to the *writer*; why not, where it failed."""
     data = os.pread(given, task.size, 0)
     confine.for_task(task.limits)
     try:
         media = decoders[task.kind](data, task.limits)
-        os.lseek(result, 0, os.SEEK_SET)
-        for record in framing.pack_media(media):
-            _write(result, memoryview(record))
+        writer.write(framing.pack_media(media))
     except DecodeError as error:
         return error.reason
     except MemoryError:
@@ -81,11 +81,6 @@ def _serve(task: Task, given: int, result: int, decoders: Mapping[Kind, Decode])
     finally:
         confine.after_task()
     return None
-
-
-def _write(target: int, record: memoryview) -> None:
-    while record:
-        record = record[os.write(target, record) :]
 
 
 def _load(kind: Kind) -> None:

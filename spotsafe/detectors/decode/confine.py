@@ -7,11 +7,13 @@ cannot take one goes on without it, for the others stand by themselves.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import resource
 import signal
 import sys
 from contextlib import suppress
+from functools import cache
 from glob import escape, glob
 
 from spotsafe.detectors.decode import landlock
@@ -83,10 +85,15 @@ def _soften(limit: int, most: int) -> None:
 def _address_space() -> int:
     """Bytes that the process has mapped; where the platform does not tell, an ample guess."""
     try:
-        with open("/proc/self/statm", "rb") as table:
-            return int(table.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return int(os.pread(_statm(), 64, 0).split()[0]) * mmap.PAGESIZE
     except (OSError, ValueError, IndexError):
         return 1 << 30
+
+
+@cache
+def _statm() -> int:
+    """The system's table of this process's memory, kept open: it is read for every file."""
+    return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def after_task() -> None:

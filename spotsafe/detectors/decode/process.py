@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from select import POLLHUP, POLLIN, poll
 from time import monotonic
@@ -16,6 +15,7 @@ from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.decode import framing
 from spotsafe.detectors.decode.framing import FramingError, Kind, Media, Reader, Task
 from spotsafe.detectors.decode.limits import MIB, Limits, Reason
+from spotsafe.detectors.decode.shared import Answer, nameless_file
 
 START_SECONDS = 30.0
 """How long a process may take to start; usually it takes a few tenths of a second."""
@@ -82,8 +82,8 @@ class Process:
         self._ready = False
         self._loaded: set[Kind] = set()
         self._start_by = monotonic() + START_SECONDS
-        self._given, self._result = _nameless_file(), _nameless_file()
-        shared = (self._given, self._result)
+        self._given, self._result = nameless_file(), Answer(program.largest, KEPT_BYTES // 2)
+        shared = (self._given, self._result.file)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _SETTINGS
         try:
             self._child = subprocess.Popen(  # noqa: S603 - no shell, and no word of it comes from outside
@@ -132,10 +132,8 @@ class Process:
             if first:
                 self._wait_for_libraries(kind, end)
             reason = framing.unpack_reply(self._received(min(end, monotonic() + limits.wall)))
-            media = reason or Reader(self._filler(), limits).media(kind)
-            for shared in (self._given, self._result):
-                if os.fstat(shared).st_size > KEPT_BYTES // 2:
-                    os.ftruncate(shared, 0)
+            media = reason or Reader(self._result.filler(), limits).media(kind)
+            self._let_go(len(data))
         except BrokenPipeError:
             raise Ended(self._blamed()) from None
         except (FramingError, OSError):
@@ -163,21 +161,11 @@ class Process:
             raise FramingError("half an answer")
         return raw
 
-    def _filler(self) -> framing.Fill:
-        """Reads the result from its start. It is read, not mapped: who holds the other end could shorten it
-        while we look."""
-        offset = 0
-
-        def fill(view: memoryview) -> None:
-            nonlocal offset
-            while view:
-                count = os.preadv(self._result, [view], offset)
-                if not count:
-                    raise FramingError("the result ends early")
-                offset += count
-                view = view[count:]
-
-        return fill
+    def _let_go(self, given: int) -> None:
+        """Give back the memory of large files and answers."""
+        if given > KEPT_BYTES // 2:
+            os.ftruncate(self._given, 0)
+        self._result.release()
 
     def _blamed(self) -> Reason:
         """What the end of a process that nobody ended says of its file."""
@@ -209,17 +197,9 @@ class Process:
 
     def _close_shared(self) -> None:
         os.close(self._given)
-        os.close(self._result)
+        self._result.close()
 
 
 def _milliseconds(deadline: float) -> float:
     """From now to *deadline*; none where it has passed."""
     return min(max(0.0, deadline - monotonic()), _DAY) * 1000
-
-
-def _nameless_file() -> int:
-    """A file in memory where the platform has them, else one on disk that nobody else can open."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("spotsafe-decode", os.MFD_CLOEXEC)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())

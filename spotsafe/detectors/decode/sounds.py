@@ -111,8 +111,10 @@ def _silence(container: InputContainer, first: Any) -> I16:
 def _resampled(resampler: Any, frame: Any) -> Iterator[I16]:
     if resampler is not None:
         for block in resampler.resample(frame):
-            samples = block.to_ndarray().reshape(-1)
-            yield mixed(samples.reshape(-1, 2)) if block.layout.nb_channels == 2 else samples
+            channels = block.layout.nb_channels
+            # Packed samples are one plane; PyAV's own conversion takes longer than the resampling.
+            samples = np.frombuffer(block.planes[0], np.int16, block.samples * channels).copy()
+            yield mixed(samples.reshape(-1, 2)) if channels == 2 else samples
 
 
 def mixed(sides: I16) -> I16:

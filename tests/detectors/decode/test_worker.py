@@ -20,9 +20,9 @@ import pytest
 
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.signals import Cause
-from spotsafe.detectors.decode import landlock, worker
+from spotsafe.detectors.decode import landlock, shared, worker
 from spotsafe.detectors.decode.decoder import DecodeError
-from spotsafe.detectors.decode.framing import Kind
+from spotsafe.detectors.decode.framing import FramingError, Kind
 from spotsafe.detectors.decode.inline import InlineDecoder, MediaLimits
 from spotsafe.detectors.decode.limits import AUDIO, IMAGE, MIB, VIDEO, Reason
 from spotsafe.detectors.decode.worker import WorkerDecoder
@@ -122,6 +122,46 @@ def test_an_answer_beyond_the_limits_is_not_believed(faulty: WorkerDecoder, answ
         faulty.picture(answer)
     assert caught.value.reason is Reason.CRASH
     assert faulty.picture(GOOD).width == 160
+
+
+def test_an_answer_cannot_be_shortened_under_its_reader() -> None:
+    """Its length is sealed, so that looking at it never ends who looks; and what is read is a copy."""
+    answer = shared.Answer(1 << 16, 1 << 15)
+    writer = shared.Writer(answer.file, 1 << 16)
+    with pytest.raises(PermissionError):
+        os.ftruncate(answer.file, 10)
+    writer.write([b"first", b" and second"])
+    found = bytearray(16)
+    answer.filler()(memoryview(found))
+    writer.write([b"other"])
+    assert bytes(found) == b"first and second"
+    with pytest.raises(FramingError):
+        answer.filler()(memoryview(bytearray((1 << 16) + 1)))
+    answer.close()
+
+
+def test_large_answers_give_their_memory_back() -> None:
+    """The next one begins with an empty file."""
+    answer = shared.Answer(1 << 20, 1 << 15)
+    shared.Writer(answer.file, 1 << 20).write([b"x" * (1 << 19)])
+    answer.filler()(memoryview(bytearray(1 << 19)))
+    assert os.fstat(answer.file).st_blocks * 512 >= 1 << 19
+    answer.release()
+    assert os.fstat(answer.file).st_blocks == 0
+    answer.close()
+
+
+def test_without_seals_answers_are_written_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on systems that have none, pictures, sound and films come back the same."""
+    film = made.movie([made.scene(1)] * 5, samples=made.tone(0.5))
+    monkeypatch.setattr(shared, "_SEALS", ("F_NONE",))
+    decoder = WorkerDecoder()
+    inline = InlineDecoder()
+    assert (decoder.picture(GOOD).frames[0].pixels == inline.picture(GOOD).frames[0].pixels).all()
+    found = decoder.movie(film)
+    assert found.sound is not None
+    assert found.sound.samples.any()
+    decoder.close()
 
 
 def test_what_a_codec_prints_is_no_answer(faulty: WorkerDecoder) -> None:
