@@ -259,8 +259,10 @@ def _layout(args: argparse.Namespace, out: Output) -> int:
 def _valid_for(args: argparse.Namespace) -> float | None:
     if args.valid_days is None:
         return None
-    if not args.valid_days > 0:
-        raise ConfigurationError("--valid-days is a number of days above 0")
+    from spotsafe.learning.registry.index import MOST_VALID
+
+    if not 0 < args.valid_days * DAY <= MOST_VALID:
+        raise ConfigurationError(f"--valid-days is a number above 0, of at most {MOST_VALID / DAY:.0f} days")
     return float(args.valid_days * DAY)
 
 

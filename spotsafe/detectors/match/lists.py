@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,6 +25,9 @@ VALUE_NAMES = (
     "hash", "pdq", "pdq_hash", "sha256", "hash_value", "hashvalue", "indicator", "signal", "value", "text",
     "fingerprint",
 )  # fmt: skip
+_HASH = re.compile("[0-9a-fA-F]{64}")
+"""PDQ hashes and SHA-256 digests alike."""
+
 _TYPE_NAMES = ("type", "signal_type", "signaltype", "hash_type", "hashtype")
 _TYPES = {
     Bank.IMAGE: ("pdq", "hash_pdq", "imagepdq"),
@@ -67,7 +71,7 @@ def rows(lines: Iterable[str], bank: Bank, defaults: Terms) -> Iterator[Row | Ba
             else:
                 cells = _cells(bare)
                 if columns is None:
-                    columns = _named(cells) if _is_header(cells) else ["hash", "quality"]
+                    columns = _columns(cells, bank)
                     if _is_header(cells):
                         continue
                 fields = dict(zip(columns, cells, strict=False))
@@ -92,6 +96,16 @@ def _cells(line: str) -> list[str]:
     except (csv.Error, ValueError):
         raise BankError("no CSV row; quotes must be closed on the same line") from None
     return [cell.strip() for cell in cells]
+
+
+def _columns(cells: Sequence[str], bank: Bank) -> list[str]:
+    """What the columns of a list are called whose first usable row is *cells*."""
+    if _is_header(cells):
+        return _named(cells)
+    if bank in {Bank.IMAGE, Bank.EXACT} and not any(_HASH.fullmatch(cell) for cell in cells):
+        known = ", ".join(VALUE_NAMES[:4])
+        raise BankError(f"neither a hash nor a head line; call the column of the hash one of {known} …")
+    return ["hash", "quality"]
 
 
 def _is_header(cells: Sequence[str]) -> bool:

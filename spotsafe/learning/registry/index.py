@@ -20,6 +20,12 @@ from spotsafe.core.errors import ConfigurationError
 VALID_FOR = 180 * 86_400.0
 """Seconds for which an index counts, where nothing else is said."""
 
+MOST_VALID = 3_650 * 86_400.0
+"""Seconds for which an index may count: ten years."""
+
+LATEST = 2.0**37
+"""A Unix time that calendars can still write (in the year 6325)."""
+
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
@@ -104,8 +110,8 @@ class Index(Strict):
     format: Literal[1] = 1
     registry: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     serial: int = 0
-    expires: float
-    valid_for: Annotated[float, Field(gt=0)] = VALID_FOR
+    expires: Annotated[float, Field(ge=0, lt=LATEST)]
+    valid_for: Annotated[float, Field(gt=0, le=MOST_VALID)] = VALID_FOR
     models: dict[Annotated[str, Field(pattern=NAME)], Model] = {}
 
     def following(self, now: float, *, highest: int = 0) -> Index:

@@ -98,6 +98,15 @@ def test_the_log_names_who_did_what_when_and_cannot_be_changed(
     raw.close()
 
 
+def test_what_was_removed_is_written_over(banks: BankSet, tmp_path: Path) -> None:
+    """The digest stands in no file of the banks any more."""
+    entry_id = banks.exact.add(DIGEST, TERMS).id
+    banks.remove(entry_id)
+    banks.close()
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "banks").iterdir() if path.is_file())
+    assert DIGEST not in kept
+
+
 def test_only_its_owner_can_read_the_file(banks: BankSet, tmp_path: Path) -> None:
     """Lists of hashes are handed out under agreements."""
     assert (tmp_path / "banks" / "banks.sqlite3").stat().st_mode & 0o077 == 0
@@ -278,6 +287,14 @@ def test_bad_lines_are_named_by_number_and_do_not_stop_the_rest(banks: BankSet) 
     assert [bad.line for bad in done.bad] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert not any(secret in bad.reason for bad in done.bad)
     assert banks.entries(label="child.csam")[0].expires == instant("2027-01-31T00:00:00+00:00")
+
+
+def test_a_list_without_a_column_for_the_hash_is_told(banks: BankSet) -> None:
+    """Where its head line is, with the names that are known; a head line further down is still found."""
+    done = banks.import_list(["md5,case", "made by a tool"], Bank.IMAGE, TERMS)
+    assert [bad.line for bad in done.bad] == [1, 2]
+    assert all("call the column of the hash one of hash, pdq" in bad.reason for bad in done.bad)
+    assert banks.import_list(["made by a tool", "pdq", PDQ], Bank.IMAGE, TERMS)[:2] == (1, 0)
 
 
 def test_a_listed_id_of_another_bank_is_a_bad_line(banks: BankSet) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -222,6 +222,40 @@ def test_a_changed_index_is_refused(registry: Registry, tmp_path: Path) -> None:
         registry.index()
     path.write_bytes(good)
     assert registry.index().serial == 2
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_index_breaks_its_reader(
+    registry: Registry, reader: RegistryReader, key: Path, data: bytes
+) -> None:
+    """Whatever stands in the file, signed or not, is refused as an index."""
+    for whole in (data, b64encode(private_key(key).sign(data)) + b"\n" + data):
+        (registry.folder / INDEX).write_bytes(whole)
+        with pytest.raises(ConfigurationError, match=INDEX):
+            reader.index()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("serial", "1.5"),
+        ("expires", "Infinity"),
+        ("expires", "1e300"),
+        ("registry", '"../x"'),
+        ("valid_for", "-1"),
+    ],
+)
+def test_a_signed_index_of_nonsense_is_refused(
+    registry: Registry, reader: RegistryReader, key: Path, field: str, value: str
+) -> None:
+    """A key that signs does not make it right."""
+    document = {name: json.dumps(entry) for name, entry in json.loads(registry.index().dump()).items()}
+    changed = {**document, field: value}
+    data = ("{" + ",".join(f'"{name}":{entry}' for name, entry in changed.items()) + "}").encode()
+    (registry.folder / INDEX).write_bytes(b64encode(private_key(key).sign(data)) + b"\n" + data)
+    with pytest.raises(ConfigurationError, match=f"{INDEX}: {field}"):
+        reader.index()
 
 
 def test_a_changed_file_is_refused(registry: Registry, tmp_path: Path) -> None:
