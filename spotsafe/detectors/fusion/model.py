@@ -51,7 +51,8 @@ def weights_of(version: str) -> str:
 class FusionModel(NamedTuple):
     """What was learnt: *coefficients* [labels, features] and *bias* [labels] of the logits. *raises* and
     *lowers* [labels, constellations]: where the fused score may stand above, and below, the highest.
-    *text*: the text engine's weights whose scores it was fitted on, see :func:`weights_of`."""
+    *text*: the text engine's weights whose scores it was fitted on, see :func:`weights_of`. *song*: from
+    which value of the feature *sung* on a score may be lowered."""
 
     labels: tuple[str, ...]
     coefficients: F32
