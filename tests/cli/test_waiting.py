@@ -41,9 +41,26 @@ def service() -> Iterator[FakeService]:
         yield running
 
 
+MANIFEST = """
+spotsafe: 1
+team: t
+owner: t@example.com
+surfaces:
+  {name}:
+    content: {{{content}}}
+    mode: {mode}
+    rules:
+      - {{id: toxic, label: tone.toxic, at: 0.5, then: hold}}
+"""
+
+
 @pytest.fixture
-def client(service: FakeService) -> Iterator[Client]:
-    found = Client(service=service.url, telemetry=False, environ={}, tenant_key="a key of some length")
+def client(service: FakeService, tmp_path: Path) -> Iterator[Client]:
+    (tmp_path / "m.yaml").write_text(MANIFEST.format(name="a.b", content="audio: audio", mode="enforce"))
+    found = Client(
+        manifests=tmp_path, service=service.url, fallback=None, telemetry=False, environ={},
+        tenant_key="a key of some length",
+    )  # fmt: skip
     yield found
     found.close(1)
 
@@ -56,7 +73,7 @@ def time() -> Time:
 @pytest.fixture
 def checked(client: Client, time: Time) -> Callable[[], waiting.Waited]:
     def call() -> waiting.Waited:
-        policy: SurfacePolicy = client.policy("check")
+        policy: SurfacePolicy = client.policy("a.b")
         patience = waiting.Patience(10.0, time.pause, time.monotonic)
         return waiting.decided(client, policy, Content([Audio(b"RIFF", "audio")], ["en"]), patience)
 
@@ -141,11 +158,7 @@ def test_a_service_that_is_gone_is_named(
 
 def test_a_text_on_a_surface_that_enforces_nothing_is_looked_at(tmp_path: Path) -> None:
     """In shadow the request is not held up; who asks at a terminal sees the scores all the same."""
-    (tmp_path / "m.yaml").write_text(
-        "spotsafe: 1\nteam: t\nowner: t@example.com\nsurfaces:\n  a.b:\n    content: {body: text}\n"
-        "    mode: shadow\n    cache: {ttl: 10m}\n    rules:\n"
-        "      - {id: toxic, label: tone.toxic, at: 0.5, then: hold}\n"
-    )
+    (tmp_path / "m.yaml").write_text(MANIFEST.format(name="a.b", content="body: text", mode="shadow"))
     detector = FakeDetector({"rude": {"tone.toxic": 0.9}})
     with Client(manifests=tmp_path, detector=detector, fallback=None, telemetry=False, environ={}) as client:
         found = waiting.decided(client, client.policy("a.b"), Content([Text("rude", "body")], ["en"]))

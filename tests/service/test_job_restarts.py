@@ -285,3 +285,14 @@ def test_an_upload_in_progress_is_no_left_over(tmp_path: Path) -> None:
     assert part.exists()
     spool.sweep({ID.format(1)}, 9.0)
     assert not part.exists()
+
+
+def test_answers_are_forgotten_after_their_time(service: Callable[..., TestClient], clock: Any) -> None:
+    """Not before; then whoever asks is told to order again."""
+    client = service(limits=QUICK, detector=FakeDetector())
+    order(client)
+    over(client)
+    for seconds, status in ((QUICK.job_retain_seconds - 1, 200), (2, 404)):
+        clock.time += seconds
+        job_sweep.sweep(client.app.state.service)  # type: ignore[attr-defined]
+        assert client.get(f"/v1/jobs/{ID.format(1)}").status_code == status
