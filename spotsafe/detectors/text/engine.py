@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 
 ID = "local.text"
 PII = "privacy.pii_exposure"
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Raised whenever the same weights would score differently; part of the engine's version."""
 
 LONGEST = 200_000

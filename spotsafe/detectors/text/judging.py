@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spotsafe.detectors.text import identity
 from spotsafe.detectors.text.encoder import sentence_encoder
+from spotsafe.detectors.text.identity_terms import PANEL
 from spotsafe.detectors.text.lexicon import Lexicon
-from spotsafe.detectors.text.scoring import Reading, encoder_logits, read, scores
-from spotsafe.detectors.text.second import LANGUAGE, SecondTier
+from spotsafe.detectors.text.scoring import Reading, encoder_logits, read, scores, sigmoid
+from spotsafe.detectors.text.second import LANGUAGE, SecondTier, Windows
 from spotsafe.detectors.text.weights import TextModels
+from spotsafe.detectors.text.windows import pooled
 
 F32 = NDArray[np.float32]
 
@@ -64,10 +68,18 @@ class Judge:
         readings = [read(given.text, self.models, self._terms, given.spoken) for given in texts]
         found = [self._settled(given, reading) for given, reading in zip(texts, readings, strict=True)]
         loud = [index for index, judgement in enumerate(found) if judgement is None]
-        if loud:
-            heads = encoder_logits([readings[index] for index in loud], self.models, sentence_encoder())
-            for index, by_head in zip(loud, heads, strict=True):
-                found[index] = self._beyond(texts[index], readings[index], by_head)
+        asked: dict[int, Windows] = {}
+        for index, heads in zip(loud, self._heads([readings[index] for index in loud]), strict=True):
+            given, reading = texts[index], readings[index]
+            first = Judgement(reading, scores(reading, heads, self.models, given.language), True)
+            if self._second is not None and self._is_asked(self._second, given, first):
+                asked[index] = self._second.read(reading, heads, self.models)
+            else:
+                found[index] = first
+        if self._second is not None:
+            self._even(self._second, {index: (readings[index], windows) for index, windows in asked.items()})
+        for index, windows in asked.items():
+            found[index] = Judgement(readings[index], sigmoid(pooled(windows.logits)), False)
         return [judgement for judgement in found if judgement is not None]
 
     def _settled(self, given: Given, reading: Reading) -> Judgement | None:
@@ -81,12 +93,37 @@ class Judge:
         first = Judgement(reading, scores(reading, None, self.models, given.language), True)
         return first if alone or (second is not None and second.is_quiet(first.scores)) else None
 
-    def _beyond(self, given: Given, reading: Reading, heads: dict[int, F32]) -> Judgement:
-        """What the encoder says too, and the second tier where it is asked."""
-        first = Judgement(reading, scores(reading, heads, self.models, given.language), True)
-        second = self._second
-        if second is None or given.language != LANGUAGE or not reading.normal.text.strip():
-            return first
-        if self._tier is Tier.FULL and not second.is_asked(first.scores):
-            return first
-        return Judgement(reading, second.scores(reading, heads, self.models, given.language), False)
+    def _is_asked(self, second: SecondTier, given: Given, first: Judgement) -> bool:
+        """Whether the second tier reads a text of which the whole first tier says *first*."""
+        if given.language != LANGUAGE or not first.reading.normal.text.strip():
+            return False
+        return self._tier is Tier.SECOND or second.is_asked(first.scores)
+
+    def _even(self, second: SecondTier, asked: Mapping[int, tuple[Reading, Windows]]) -> None:
+        """Take off the windows' logits, in place, what they owe to the names in them. All swapped windows
+        share an encoder pass."""
+        found = [
+            (windows.logits[row], texts)
+            for reading, windows in asked.values()
+            for row, texts in _swaps(reading, windows)
+        ]
+        readings = [read(text, self.models, self._terms, (LANGUAGE,)) for _, texts in found for text in texts]
+        told = iter(
+            pooled(second.read(reading, heads, self.models).logits)
+            for reading, heads in zip(readings, self._heads(readings), strict=True)
+        )
+        for logits, texts in found:
+            logits[:] = identity.evened(logits, np.stack([next(told) for _ in texts]))
+
+    def _heads(self, readings: Sequence[Reading]) -> list[dict[int, F32]]:
+        """What the sentence encoder's heads say of *readings*; it is not loaded for none."""
+        return encoder_logits(readings, self.models, sentence_encoder()) if readings else []
+
+
+def _swaps(reading: Reading, windows: Windows) -> list[tuple[int, list[str]]]:
+    """Rows of *windows* worth swapping names in, each with its texts with other names; at most
+    :data:`identity.MOST` texts."""
+    loud = ((row, place) for row, place in windows.both if identity.is_loud(windows.logits[row]))
+    found = ((row, identity.swapped(reading.window(place))) for row, place in loud)
+    most = identity.MOST // len(PANEL)
+    return list(islice(((row, texts) for row, texts in found if texts), most))

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.detectors.text.labels import LABELS
-from spotsafe.detectors.text.scoring import Reading, calibrated, first_logits, sigmoid
+from spotsafe.detectors.text.scoring import Reading, calibrated, first_logits
 from spotsafe.detectors.text.transformer import Transformer
 from spotsafe.detectors.text.weights import TextModels
-from spotsafe.detectors.text.windows import pooled
 
 F32 = NDArray[np.float32]
 
@@ -78,6 +77,14 @@ def version(folder: Path) -> str:
     return hashlib.sha256((folder / PARAMETERS).read_bytes()).hexdigest()[:8]
 
 
+class Windows(NamedTuple):
+    """Calibrated *logits* [windows, labels] of the windows that the encoder read, and which of them the
+    second tier read: *both* holds their rows and their places in the text's reading, the loudest first."""
+
+    logits: F32
+    both: list[tuple[int, int]]
+
+
 class SecondTier:
     """The transformer with its parameters."""
 
@@ -93,17 +100,17 @@ class SecondTier:
         """Whether a text with these first-tier *scores* [labels] goes on."""
         return bool((scores >= self._parameters.bounds).any())
 
-    def scores(self, reading: Reading, heads: dict[int, F32], models: TextModels, language: str) -> F32:
-        """Calibrated probabilities [labels] of both tiers together."""
-        first, used = first_logits(reading, heads, models, language), list(heads)
-        asked = sorted(np.argsort(-first.max(axis=1), kind="stable")[:MOST_READ].tolist())
-        found = self._network.logits([reading.window(used[place]) for place in asked])
+    def read(self, reading: Reading, heads: dict[int, F32], models: TextModels) -> Windows:
+        """What both tiers together say of an English text, window by window."""
+        first, used = first_logits(reading, heads, models, LANGUAGE), list(heads)
+        asked = np.argsort(-first.max(axis=1), kind="stable")[:MOST_READ].tolist()
+        found = self._network.logits([reading.window(used[row]) for row in asked])
         by_head, by_ngrams, by_network = self._parameters.stack.T
-        for row, place in zip(found, asked, strict=True):
-            index = used[place]
-            together = by_head * heads[index] + by_ngrams * reading.logits[index] + by_network * row
-            first[place] = calibrated(together, self._parameters.calibration)
-        return sigmoid(pooled(first))
+        for row, told in zip(asked, found, strict=True):
+            index = used[row]
+            together = by_head * heads[index] + by_ngrams * reading.logits[index] + by_network * told
+            first[row] = calibrated(together, self._parameters.calibration)
+        return Windows(first, [(row, used[row]) for row in asked])
 
 
 def load(folder: Path, found: Parameters) -> SecondTier:
