@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.learning.registry.index import Stage
@@ -197,14 +197,15 @@ def test_sightings_at_the_same_time_do_not_undo_each_other(tmp_path: Path) -> No
 
 
 class Histories(RuleBasedStateMachine):
-    """Changes, copies, restores and losses of memory in any order; a reader that only ever goes forward."""
+    """Changes, copies, restores and losses of memory in any order; one reader that looks after every step and
+    one that looks now and then, which only ever go forward."""
 
     @initialize()
     def begin(self) -> None:
         self.world = World(Path(tempfile.mkdtemp()))
         self.copies: list[bytes] = []
-        self.taken: list[tuple[int, bytes]] = []
-        """What the reader took since somebody last accepted something: serials, and what was signed."""
+        self.taken: dict[str, list[tuple[int, bytes]]] = {"always": [], "rarely": []}
+        """What each reader took since it last accepted something: serials, and what was signed."""
 
     def teardown(self) -> None:
         shutil.rmtree(self.world.folder)
@@ -256,26 +257,37 @@ class Histories(RuleBasedStateMachine):
         holder.accept(serial, by="ann", reason="restored")
         assert holder.renew().serial > serial
 
-    @rule()
-    def reader_accepts(self) -> None:
+    def reader(self, name: str) -> RegistryReader:
+        self.world.memory = self.world.folder / f"{name}.json"
+        return self.world.reader()
+
+    @rule(name=st.sampled_from(["always", "rarely"]))
+    def reader_accepts(self, name: str) -> None:
         serial = json.loads(self.current().partition(b"\n")[2])["serial"]
-        self.world.reader().accept(serial, by="bob", reason="told so")
-        self.taken = [(serial, self.current())]
+        self.reader(name).accept(serial, by="bob", reason="told so")
+        self.taken[name] = [(serial, self.current())]
 
     @rule()
-    def read(self) -> None:
-        found = self.current()
+    def read_rarely(self) -> None:
+        self.read("rarely")
+
+    @invariant()
+    def read_always(self) -> None:
+        self.read("always")
+
+    def read(self, name: str) -> None:
+        found, taken = self.current(), self.taken[name]
         serial = json.loads(found.partition(b"\n")[2])["serial"]
-        highest = max((number for number, _ in self.taken), default=0)
+        highest = max((number for number, _ in taken), default=0)
         try:
-            assert self.world.reader().index().serial == serial
+            assert self.reader(name).index().serial == serial
         except ConfigurationError:
             assert serial <= highest  # what is newer is never refused
-            assert (serial, found) != self.taken[-1]
+            assert (serial, found) != taken[-1]
         else:
             assert serial >= highest  # what is older is never taken
-            assert all(other == found for number, other in self.taken if number == serial)
-            self.taken.append((serial, found))
+            assert all(other == found for number, other in taken if number == serial)
+            taken.append((serial, found))
 
 
 Histories.TestCase.settings = settings(
