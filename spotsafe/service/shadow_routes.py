@@ -17,5 +17,8 @@ async def shadow(request: Request) -> Response:
     authorised(request, service.keys, "admin")
     detector = service.engine.detector
     if not isinstance(detector, ShadowDetector):
-        raise Problem(NOT_FOUND, "No engine is shadowed here: start the service with --shadow DIR, or promote a model to shadow.")
+        raise Problem(
+            NOT_FOUND,
+            "No engine is shadowed here: start the service with --shadow DIR, or promote a model to shadow.",
+        )
     return JSONResponse(detector.report())
