@@ -113,6 +113,43 @@ def _show_held_out(found: Sequence[Mapping[str, Any]], where: str, out: Output) 
     out.table("held out", ("label", where, "positives", "negatives", "AUROC", "AUPRC"), rows)
 
 
+# ── fusion ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fusion_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="PATH",
+        help="compositions as they were read and heard: a folder with sensed.jsonl, or such a file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("fusion-weights"), metavar="DIR",
+        help="where to write (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _fusion(args: argparse.Namespace, out: Output) -> int:
+    from spotsafe.detectors.text.encoder import sentence_encoder
+    from spotsafe.detectors.text.engine import TextEngine
+    from spotsafe.learning.fusion.card import interval
+    from spotsafe.learning.fusion.train import train
+    from spotsafe.learning.text.progress import Progress
+
+    progress = Progress(out.progress)
+    report = train(args.data, args.out, text=TextEngine(), encoder=sentence_encoder, progress=progress)
+    report["out"] = str(args.out)
+    out.json(report)
+    gains = [(name, known["tested"], known["ships"]) for name, known in report["groups"].items()]
+    rows = [
+        (name, found["positives"], interval(found["gain"]["highest"]), "yes" if ships else "no")
+        for name, found, ships in gains
+        if found is not None
+    ]
+    out.table("left out", ("labels", "positives", "AUPRC gained over the highest score", "raised"), rows)
+    told = f"model {report['weights']}" if report["weights"] else "nothing gains; no weights written"
+    out.line(f"{report['out']}: {told}", "good")
+    return 0
+
+
 RECIPES = {
     "text": Recipe(
         "the first tier of the text engine, byte for byte the shipped one",
@@ -121,6 +158,9 @@ RECIPES = {
     "text-tier2": Recipe(
         "the second tier of the text engine, fine-tuned",
         {"local": _LOCAL, "eval": _EVAL}, _text_options, _second,
+    ),
+    "fusion": Recipe(
+        "how the senses of one content are joined", {"local": _LOCAL}, _fusion_options, _fusion,
     ),
 }  # fmt: skip
 """Recipes by the word that asks for them."""
