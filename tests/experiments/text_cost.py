@@ -48,6 +48,8 @@ def main() -> None:
         + ", ".join(f"{tier} {size}" for tier, size in result["memory_mib"].items())
         + ". Ratios: "
         + ", ".join(f"{name} {ratio}" for name, ratio in result["ratios"].items())
+        + ". Of the calm texts, "
+        + ", ".join(f"{count} are settled by the {stage}" for stage, count in result["settled"].items())
         + "."
     )
     table = record.Table("text-cost", "Cost of the text engine", columns, rows, note)

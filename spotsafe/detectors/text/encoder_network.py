@@ -78,12 +78,12 @@ class Network:
         if not texts:
             return np.empty((0, OUT), dtype=np.float32)
         roots = np.sqrt(np.array([[len(text)] for text in texts], dtype=np.float32))
-        pooled = np.concatenate([self._pooled(text, root) for text, root in zip(texts, roots, strict=True)])
-        result: F32 = self._dense({"pooled": pooled, "roots": roots})[0]
+        sums = np.concatenate([self._summed(text) for text in texts])
+        result: F32 = self._dense({"pooled": sums / roots, "roots": roots})[0]
         return result
 
-    def _pooled(self, text: Sequence[int], root: F32) -> F32:
-        """The normalised features' sum [1, :data:`OWN`] over *root* [1], that of the number of tokens."""
+    def _summed(self, text: Sequence[int]) -> F32:
+        """The sum [1, :data:`OWN`] of the normalised features of *text*'s tokens."""
         memory = self._knowing(text)
         count = len(text)
         slots = np.zeros(count + 2 * PAD, dtype=np.int64)
@@ -94,7 +94,7 @@ class Network:
             "blocks": memory.rows.reshape(-1, WIDTH),
             "rows": memory.rows.reshape(-1, OWN),
             "own": slots[PAD:-PAD] * (ROW // OWN),
-            "weights": np.full((1, count), 1 / root, dtype=np.float32),
+            "weights": np.ones((1, count), dtype=np.float32),
         }
         first = 0
         for order, _ in BRANCHES:

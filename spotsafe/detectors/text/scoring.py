@@ -46,8 +46,8 @@ def read(text: str, models: TextModels, lexicon: Lexicon, languages: Collection[
     normal = normalise(text)
     found = windows(normal.text)
     hits = lexicon.find(normal, languages)
-    counts = np.stack([counted(_inside(hits, normal.span(*window)), lexicon) for window in found])
-    logits = np.stack(
+    counts = np.array([counted(_inside(hits, normal.span(*window)), lexicon) for window in found])
+    logits = np.array(
         [
             models.ngrams.logits(normal.text[start:end], count)
             for (start, end), count in zip(found, counts, strict=True)
@@ -119,6 +119,6 @@ def _stacked(
         together = by_ngrams * reading.logits
     else:
         used = list(heads)
-        together = by_head * np.stack([heads[index] for index in used]) + by_ngrams * reading.logits[used]
+        together = by_head * np.array([heads[index] for index in used]) + by_ngrams * reading.logits[used]
     place = models.languages.index(language) if language in models.languages else 0
     return together, models.calibration[tier, place]
