@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics.estimate import CONFIDENCE
 from spotsafe.evaluation.paired import F64, Cells, Draws, Pair
-from spotsafe.evaluation.runs.run import ScoredRun
+from spotsafe.evaluation.runs.run import ScoredRun, stored
 
 REPLICATES, REPLICATES_OF_MANY = 1000, 400
 """Bootstrap draws for up to :data:`MANY` rows, and beyond."""
@@ -113,7 +113,7 @@ def compare(
     drawn: dict[str, list[F64]] = {metric: [] for metric in metrics}
     for label in shared:
         pair = Pair(first, second, label, mask)
-        at = (thresholds or {}).get(label, 0.5)
+        at = stored((thresholds or {}).get(label, 0.5))
         for metric, replicate in zip(metrics, _replicated(pair, metrics, at, draw), strict=True):
             found.append(_difference(pair, metric, at, replicate))
             if replicate is not None:

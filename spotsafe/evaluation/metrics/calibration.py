@@ -38,20 +38,20 @@ class BrierParts(NamedTuple):
     within: float
 
 
-class _Binned(NamedTuple):
+class Sums(NamedTuple):
     """Sums per cell: weight, weight of positives, weight x score."""
 
     mass: F64
     hits: F64
     score: F64
 
-    def joined(self, width: int) -> _Binned:
+    def joined(self, width: int) -> Sums:
         """Cells joined by *width* (the last one may hold fewer)."""
         starts = np.arange(0, self.mass.shape[-1], width)
-        return _Binned(*(np.add.reduceat(column, starts, axis=-1) for column in self))
+        return Sums(*(np.add.reduceat(column, starts, axis=-1) for column in self))
 
 
-def _cells(rows: Judged, bins: int) -> tuple[_Binned, _Binned]:
+def _cells(rows: Judged, bins: int) -> tuple[Sums, Sums]:
     """Positives and negatives apart, in ``bins x _FINE`` cells of equal mass; equal scores share a cell, so
     that where scores repeat, cells stay empty."""
     weight = rows.weight()
@@ -62,22 +62,19 @@ def _cells(rows: Judged, bins: int) -> tuple[_Binned, _Binned]:
     cuts = rows.scores[order][np.minimum(np.searchsorted(mass, steps, side="right"), rows.n - 1)]
     place = np.searchsorted(cuts, rows.scores, side="right")
 
-    def gathered(side: Bools, truth: float) -> _Binned:
+    def gathered(side: Bools, truth: float) -> Sums:
         held = np.bincount(place[side], weight[side], bins * _FINE).astype(np.float64)
         score = np.bincount(place[side], weight[side] * rows.scores[side], bins * _FINE).astype(np.float64)
-        return _Binned(held, held * truth, score)
+        return Sums(held, held * truth, score)
 
     return gathered(rows.truth, 1.0), gathered(~rows.truth, 0.0)
 
 
-def _binned(rows: Judged, bins: int) -> _Binned:
-    up, down = _cells(rows, bins)
-    joined = _Binned(up.mass + down.mass, up.hits, up.score + down.score).joined(_FINE)
-    filled = joined.mass > 0
-    return _Binned(*(column[filled] for column in joined))
+def _binned(rows: Judged, bins: int) -> Sums:
+    return _whole(_cells(rows, bins))
 
 
-def _gap(binned: _Binned) -> F64:
+def _gap(binned: Sums) -> F64:
     gap = np.abs(binned.hits - binned.score).sum(axis=-1)
     return np.asarray(gap / np.maximum(binned.mass.sum(axis=-1), 1e-12))
 
@@ -100,25 +97,64 @@ def ece(
     rows = judged(truth, scores, weights, unit=True)
     if (why := scarce(rows.positives, rows.n - rows.positives, least)) is not None:
         return refusal(why, n=rows.n, positives=rows.positives)
-    value = float(_gap(_binned(rows, bins)))
-    drawn = _drawn_gaps(rows, bins, rng)
+    square = float((rows.weight() ** 2).sum() / rows.weight().sum())
+    return _ece(_cells(rows, bins), square, rng, n=rows.n, positives=rows.positives)
+
+
+def ece_of_sums(
+    sides: tuple[Sums, Sums], rng: np.random.Generator, *, n: int, positives: int, bins: int = BINS
+) -> Estimate:
+    """The same from sums per score, positives and negatives apart, ascending."""
+    return _ece(regrouped(sides, bins * _FINE), 1.0, rng, n=n, positives=positives)
+
+
+def regrouped(sides: tuple[Sums, Sums], count: int) -> tuple[Sums, Sums]:
+    """Cells of about equal mass, *count* of them, from finer ones that are never split."""
+    up, down = sides
+    mass = np.cumsum(up.mass + down.mass)
+    steps = np.arange(1, count) * (mass[-1] / count) * (1 + 1e-9)
+    place = np.searchsorted(np.searchsorted(mass, steps, side="right"), np.arange(len(mass)), side="right")
+
+    def gathered(side: Sums) -> Sums:
+        return Sums(*(np.bincount(place, column, count).astype(np.float64) for column in side))
+
+    return gathered(up), gathered(down)
+
+
+def reliability_of_sums(sides: tuple[Sums, Sums], *, bins: int = BINS) -> list[ReliabilityBin]:
+    """As :func:`reliability`, from the same sums."""
+    return _curve(_whole(regrouped(sides, bins * _FINE)))
+
+
+def _whole(sides: tuple[Sums, Sums]) -> Sums:
+    """Positives and negatives together in bins, those without rows left out."""
+    up, down = sides
+    joined = Sums(up.mass + down.mass, up.hits, up.score + down.score).joined(_FINE)
+    filled = joined.mass > 0
+    return Sums(*(column[filled] for column in joined))
+
+
+def _ece(
+    sides: tuple[Sums, Sums], square: float, rng: np.random.Generator, *, n: int, positives: int
+) -> Estimate:
+    value = float(_gap(_whole(sides)))
+    drawn = _drawn_gaps(sides, square, rng)
     tail = (1 - CONFIDENCE) / 2
     below, above = np.quantile(drawn, [tail, 1 - tail])
     low, high = np.clip((2 * value - above, 2 * value - below), 0.0, 1.0)
     method = f"basic, poisson bootstrap ({PERCENTILE_REPLICATES})"
-    return Estimate(value, min(float(low), value), max(float(high), value), rows.n, rows.positives, method)
+    return Estimate(value, min(float(low), value), max(float(high), value), n, positives, method)
 
 
-def _drawn_gaps(rows: Judged, bins: int, rng: np.random.Generator) -> F64:
-    """ECE of Poisson bootstrap draws, bins kept."""
-    total = np.zeros((3, PERCENTILE_REPLICATES, bins))
-    square = float((rows.weight() ** 2).sum() / rows.weight().sum())
-    for side in _cells(rows, bins):
+def _drawn_gaps(sides: tuple[Sums, Sums], square: float, rng: np.random.Generator) -> F64:
+    """ECE of Poisson bootstrap draws, bins kept; *square* is Σw²/Σw of the rows' weights."""
+    total = np.zeros((3, PERCENTILE_REPLICATES, -(-len(sides[0].mass) // _FINE)))
+    for side in sides:
         drawn = poisson(side.mass / square, PERCENTILE_REPLICATES, rng) * square
         filled = np.where(side.mass > 0, side.mass, 1.0)
-        cells = _Binned(drawn, drawn * (side.hits / filled), drawn * (side.score / filled)).joined(_FINE)
+        cells = Sums(drawn, drawn * (side.hits / filled), drawn * (side.score / filled)).joined(_FINE)
         total += np.stack(cells)
-    return _gap(_Binned(*total))
+    return _gap(Sums(*total))
 
 
 def brier(truth: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Estimate:
@@ -152,9 +188,13 @@ def reliability(truth: ArrayLike, scores: ArrayLike, *, bins: int = BINS) -> lis
     """The reliability curve: per bin of equal mass the mean score against the share of positives with its
     Wilson interval, lowest scores first."""
     rows = judged(truth, scores, unit=True)
-    found = []
-    for mass, hits, score in zip(*_binned(rows, bins), strict=True) if rows.n else ():
+    return _curve(_binned(rows, bins)) if rows.n else []
+
+
+def _curve(binned: Sums) -> list[ReliabilityBin]:
+    total, found = float(binned.mass.sum()), []
+    for mass, hits, score in zip(*binned, strict=True):
         low, high = wilson(hits, mass)
         observed = Estimate(float(hits / mass), float(low), float(high), int(mass), int(hits), "wilson")
-        found.append(ReliabilityBin(float(score / mass), observed, float(mass / rows.n)))
+        found.append(ReliabilityBin(float(score / mass), observed, float(mass / total)))
     return found

@@ -92,6 +92,18 @@ def proportion(successes: float, trials: float, *, positives: int | None = None,
     return Estimate(successes / trials, float(low), float(high), count, held, "wilson")
 
 
+def moments_estimate(moments: tuple[int, float, float], *, positives: int, most: float = np.inf) -> Estimate:
+    """As :func:`mean_estimate` of values from 0 to *most*, from how many there are, their sum and the sum of
+    their squares."""
+    n, total, square = moments
+    if n < 2:
+        return refusal("a mean with an interval needs at least two rows", n=n, positives=positives)
+    mean = total / n
+    half = normal_quantile() * (max(square / n - mean**2, 0.0) / (n - 1)) ** 0.5
+    low, high = max(mean - half, 0.0), min(mean + half, most)
+    return Estimate(mean, min(low, mean), max(high, mean), n, positives, "normal")
+
+
 def mean_estimate(
     values: F64, *, positives: int, weights: F64 | None = None, bounds: tuple[float, float] = (0.0, np.inf)
 ) -> Estimate:

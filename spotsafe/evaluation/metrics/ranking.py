@@ -92,6 +92,11 @@ def placements(truth: Bools, ranks: NDArray[np.intp], distinct: int) -> Placemen
     Processing Letters 21, 2014). Both classes must occur."""
     ups = np.bincount(ranks[truth], minlength=distinct).astype(np.float64)
     downs = np.bincount(ranks[~truth], minlength=distinct).astype(np.float64)
+    return placed(ups, downs)
+
+
+def placed(ups: F64, downs: F64) -> Placements:
+    """The same from positives and negatives per distinct score, ascending."""
     below = (np.cumsum(downs) - downs / 2) / downs.sum()
     above = 1.0 - (np.cumsum(ups) - ups / 2) / ups.sum()
     return Placements(float(ups @ below / ups.sum()), below, above, ups, downs)
@@ -191,6 +196,13 @@ def recall_at_precision(
     return AtTarget(found, None if best is None else float(cuts[best]))
 
 
+def too_coarse(negatives: int, fpr: float) -> str | None:
+    """Why so few negative rows cannot tell a rate of *fpr*, or None."""
+    if fpr * negatives >= 1:
+        return None
+    return f"{negatives} negative rows cannot tell a rate of {fpr:g}; at least {int(np.ceil(1 / fpr))} can"
+
+
 def recall_at_fpr(
     truth: ArrayLike, scores: ArrayLike, fpr: float, rng: np.random.Generator, *, least: int = LEAST
 ) -> AtTarget:
@@ -199,9 +211,7 @@ def recall_at_fpr(
     rows = judged(truth, scores)
     negatives = rows.n - rows.positives
     why = scarce(rows.positives, negatives, least)
-    if why is None and fpr * negatives < 1:
-        why = f"{negatives} negative rows cannot tell a rate of {fpr:g}; at least {int(np.ceil(1 / fpr))} can"
-    if why is not None:
+    if (why := why or too_coarse(negatives, fpr)) is not None:
         return AtTarget(refusal(why, n=rows.n, positives=rows.positives), None)
     wrong, recall, cuts = learned().roc_curve(rows.truth, rows.scores, drop_intermediate=False)
     best = int(np.searchsorted(wrong, fpr, side="right")) - 1

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics.columns import Judged
 from spotsafe.evaluation.metrics.estimate import CONFIDENCE, Estimate
 from spotsafe.evaluation.metrics.intervals import F64, clopper_pearson, logit_delta
@@ -100,16 +101,28 @@ Statistic = Callable[[F64, F64], F64]
 """Positives and negatives per cell [..., cells], highest score first → the figure [...]."""
 
 
+class Sizes(NamedTuple):
+    """How many rows there are and how many of them are positive, where the rows themselves are not held."""
+
+    n: int
+    positives: int
+
+
 def logit_bootstrap(
-    rows: Judged, value: float, statistic: Statistic, rng: np.random.Generator, count: int = REPLICATES
+    rows: Judged | Sizes,
+    value: float,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    found: Cells | None = None,
 ) -> Estimate:
-    """*value* with ``logit(v) ± z sd``, the deviation taken over bootstrap logits. Where the value is 0 or 1
-    the bootstrap sees no variation; the exact bound of that many positives all found (or missed) is given."""
-    method = f"logit, poisson bootstrap ({count})"
+    """*value* with ``logit(v) ± z sd``, the deviation taken over bootstrap logits of the rows' cells. Where
+    the value is 0 or 1 the bootstrap sees no variation; the exact bound of that many positives all found (or
+    missed) is given."""
+    method = f"logit, poisson bootstrap ({REPLICATES})"
     if not 0 < value < 1:
         low, high = clopper_pearson(rows.positives * value, rows.positives)
         return Estimate(value, float(low), float(high), rows.n, rows.positives, "clopper-pearson")
-    drawn = statistic(*replicates(cells(rows), rng, count))
+    drawn = statistic(*replicates(_held(rows, found), rng, REPLICATES))
     edge = 0.5 / (rows.n + 1)
     drawn = np.clip(drawn[np.isfinite(drawn)], edge, 1 - edge)
     deviation = float(np.std(np.log(drawn / (1 - drawn)), ddof=1)) * value * (1 - value)
@@ -117,11 +130,24 @@ def logit_bootstrap(
     return Estimate(value, float(bounds[0]), float(bounds[1]), rows.n, rows.positives, method)
 
 
+def _held(rows: Judged | Sizes, found: Cells | None) -> Cells:
+    """The cells that are given, or those of the rows."""
+    if found is None:
+        if isinstance(rows, Sizes):
+            raise ConfigurationError("counts without rows are drawn by their cells: give them")
+        return cells(rows)
+    return found
+
+
 def percentile_bootstrap(
-    rows: Judged, value: float, statistic: Statistic, rng: np.random.Generator
+    rows: Judged | Sizes,
+    value: float,
+    statistic: Statistic,
+    rng: np.random.Generator,
+    found: Cells | None = None,
 ) -> Estimate:
     """*value* with the percentiles of its bootstrap, moved by what gathering rows into cells changed."""
-    found = cells(rows)
+    found = _held(rows, found)
     drawn = statistic(*replicates(found, rng, PERCENTILE_REPLICATES))
     moved = drawn[np.isfinite(drawn)] + (value - float(statistic(found.positives, found.negatives)))
     tail = (1 - CONFIDENCE) / 2

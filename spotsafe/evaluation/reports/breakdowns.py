@@ -56,7 +56,7 @@ def _functional(run: ScoredRun, options: Options) -> Iterator[Told]:
     for label in run.labels:
         pairs = run.pairs(label)
         codes = category.codes[pairs.rows]
-        for test in functional_tests(pairs.truth, pairs.scores, options.at(label), codes, category.values):
+        for test in functional_tests(pairs.truth, pairs.scores, options.cut(label), codes, category.values):
             yield functionality(test.name, label, test.expected, test.figure)
 
 
@@ -92,7 +92,7 @@ def _figures_of_groups(
 ) -> dict[str | None, Told]:
     pairs = run.pairs(label)
     aucs = subgroup_aucs(pairs.truth, pairs.scores, groups)
-    rates = gaps(pairs.truth, pairs.scores, options.at(label), groups)
+    rates = gaps(pairs.truth, pairs.scores, options.cut(label), groups)
     found: dict[str | None, Told] = {
         name: plain({**aucs.groups[name]._asdict(), **rates[name]._asdict()}) for name in groups
     }
@@ -128,7 +128,7 @@ def _confusion(run: ScoredRun, options: Options) -> Told | None:
         run.labels,
         [run.truth(label) for label in run.labels],
         [run.scores(label) for label in run.labels],
-        [options.at(label) for label in run.labels],
+        [options.cut(label) for label in run.labels],
         families=families,
     )
     rows = [
@@ -175,7 +175,7 @@ def _rounded(value: float | None) -> float | None:
 def _spans(run: ScoredRun, options: Options) -> list[Told]:
     found = []
     for label in run.span_labels():
-        listed = [(right, seen) for _, right, seen in run.spans(label, options.at(label))]
+        listed = [(right, seen) for _, right, seen in run.spans(label, options.cut(label))]
         for counting, figures in span_figures(listed).items():
             told = {name: getattr(figures, name).to_json() for name in ("precision", "recall", "f1")}
             found.append({"label": label, "counting": counting, "rows": figures.rows, "figures": told})

@@ -41,8 +41,8 @@ def functional(run: ScoredRun, options: Options) -> Iterator[Told]:
             if not len(known):
                 continue
             expected = "positive" if known.all() else "mixed" if known.any() else "negative"
-            figure = sampled.rates(labels, scores, options.at(label), domain=inside, positives=False).accuracy
-            yield functionality(name, label, expected, figure)
+            rates = sampled.rates(labels, scores, options.cut(label), domain=inside, positives=False)
+            yield functionality(name, label, expected, rates.accuracy)
 
 
 SIDES: Mapping[str, Callable[[Mask, Mask], Mask]] = {
@@ -64,7 +64,7 @@ def subgroups(
         return {}
     labels, scores = design(subject)
     right = np.asarray(run.truth(label)) >= POSITIVE_FROM
-    flagged = (np.nan_to_num(scores) >= options.at(label))[labels.chosen].astype(np.float64)
+    flagged = (np.nan_to_num(scores) >= options.cut(label))[labels.chosen].astype(np.float64)
     found: dict[str | None, Told] = {}
     for name, inside in groups.items():
         rng = np.random.default_rng(options.seed)
@@ -72,7 +72,7 @@ def subgroups(
             kind: sampled_ranking.auroc(labels, scores, rng, domain=side(inside, right))
             for kind, side in SIDES.items()
         }
-        rates = sampled.rates(labels, scores, options.at(label), domain=inside)
+        rates = sampled.rates(labels, scores, options.cut(label), domain=inside)
         figures |= {"fpr": rates.fpr, "fnr": rates.fnr}
         within = inside[labels.chosen].astype(np.float64)
         figures["fpr_gap"] = _gap(labels, flagged, within, of_positives=False)
@@ -130,7 +130,7 @@ def _flagged(run: ScoredRun, options: Options, labels: list[str]) -> Floats:
     columns = []
     for label in labels:
         scores = np.asarray(run.scores(label), np.float64)
-        columns.append(np.where(np.isnan(scores), np.nan, (scores >= options.at(label)).astype(np.float64)))
+        columns.append(np.where(np.isnan(scores), np.nan, (scores >= options.cut(label)).astype(np.float64)))
     held = np.stack(columns)
     return np.where((held == 1).any(axis=0), 1.0, np.where(np.isnan(held).any(axis=0), np.nan, 0.0))
 

@@ -12,11 +12,21 @@ import numpy as np
 
 from spotsafe.core.labels import LABELS
 from spotsafe.evaluation.metrics import calibration
+from spotsafe.evaluation.metrics.counted import gathered
 from spotsafe.evaluation.reports import curves, worst
 from spotsafe.evaluation.reports.breakdowns import breakdowns
 from spotsafe.evaluation.runs import layout
-from spotsafe.evaluation.runs.measures import CATALOGUE, COSTS, THRESHOLD, Costs, Subject, measure
-from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
+from spotsafe.evaluation.runs.measures import (
+    CATALOGUE,
+    COSTS,
+    THRESHOLD,
+    Costs,
+    Subject,
+    is_long,
+    measure,
+    tallied,
+)
+from spotsafe.evaluation.runs.run import POSITIVE_FROM, Mask, ScoredRun, stored
 
 FORMAT = 1
 MAX_VALUES = 24
@@ -44,6 +54,10 @@ class Options(NamedTuple):
     def at(self, label: str) -> float:
         """The label's threshold."""
         return self.thresholds.get(label, THRESHOLD)
+
+    def cut(self, label: str) -> float:
+        """The label's threshold as scores are stored, to compare them with."""
+        return stored(self.at(label))
 
 
 DEFAULTS = Options()
@@ -77,6 +91,7 @@ def _run(run: ScoredRun) -> dict[str, Any]:
         "name": run.name,
         "detector": meta.detector,
         "versions": list(meta.versions),
+        "join": meta.join,
         "created": meta.created,
         "seconds": round(meta.seconds, 3),
         "rows_per_second": round(meta.rows / meta.seconds, 1) if meta.seconds else None,
@@ -113,33 +128,49 @@ def _most(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _label(run: ScoredRun, label: str, options: Options) -> dict[str, Any]:
-    pairs, at = run.pairs(label), options.at(label)
-    truth = run.truth(label)
-    annotated = ~np.isnan(truth)
+    at, truth = options.at(label), run.truth(label)
     figures = measure(options.subject(run, label), list(CATALOGUE))
-    usable = not run.meta.sampled or pairs.weights is not None
     return {
         "label": label,
         "severity": LABELS[label].severity,
         "at": at,
         "costs": options.costs.get(label, COSTS)._asdict(),
-        "annotated": int(annotated.sum()),
-        "positives": int((truth[annotated] >= 0.5).sum()),
+        "annotated": int(np.count_nonzero(~np.isnan(truth))),
+        "positives": int(np.count_nonzero(truth >= POSITIVE_FROM)),
         "missing": {cause.value: count for cause, count in run.missing(label).items()},
         "partly": {cause.value: count for cause, count in run.partly(label).items()},
         "figures": {name: estimate.to_json() for name, estimate in figures.items()},
-        "curve": curves.precision_recall(pairs, seed=options.seed) if usable else None,
-        "point": curves.operating_point(pairs, at) if usable else None,
-        "reliability": _reliability(pairs) if usable and pairs.weights is None else None,
-        "histogram": curves.histogram(pairs),
+        **_drawn(options.subject(run, label), ranked=figures["auprc"].ok),
         "slices": _slices(run, label, options),
-        "worst": worst.worst_errors(run, label, at, kept=options.worst),
+        "worst": worst.worst_errors(run, label, options.cut(label), kept=options.worst),
     }
 
 
-def _reliability(pairs: Pairs) -> list[dict[str, float]] | None:
-    if not len(pairs.rows):
-        return None
+def _drawn(subject: Subject, *, ranked: bool) -> dict[str, Any]:
+    """What plots are drawn from: ``curve`` (None where rows are too few for its area), ``point``,
+    ``reliability`` and ``histogram``."""
+    run, seed = subject.run, subject.seed
+    if is_long(run):
+        found = tallied(subject)
+        share = found.positives / max(found.n, 1)
+        return {
+            "curve": curves.curve_of(gathered(found), share, seed=seed) if ranked else None,
+            "point": curves.point_of(found),
+            "reliability": _reliability(calibration.reliability_of_sums(found.binned())) if found.n else None,
+            "histogram": curves.spread(found.histogram),
+        }
+    pairs = run.pairs(subject.label)
+    usable, plain = not run.meta.sampled or pairs.weights is not None, not run.meta.sampled
+    bins = calibration.reliability(pairs.truth, pairs.scores) if plain and len(pairs.rows) else None
+    return {
+        "curve": curves.precision_recall(pairs, seed=seed) if usable and ranked else None,
+        "point": curves.operating_point(pairs, stored(subject.at)) if usable else None,
+        "reliability": None if bins is None else _reliability(bins),
+        "histogram": curves.histogram(pairs),
+    }
+
+
+def _reliability(bins: Sequence[calibration.ReliabilityBin]) -> list[dict[str, float]]:
     return [
         {
             "score": round(found.score, 5),
@@ -148,7 +179,7 @@ def _reliability(pairs: Pairs) -> list[dict[str, float]] | None:
             "high": round(1.0 if found.observed.high is None else found.observed.high, 5),
             "share": round(found.share, 5),
         }
-        for found in calibration.reliability(pairs.truth, pairs.scores)
+        for found in bins
     ]
 
 

@@ -102,6 +102,7 @@ def _header(document: Document) -> RAW:
     run, data = document["run"], document["data"]
     facts = (
         ("Detector", run["name"]),
+        ("Parts and senses", run.get("join")),
         ("Data", data["name"]),
         ("Scored", ground.instant(run["created"])),
         ("spotsafe", run["product"]),

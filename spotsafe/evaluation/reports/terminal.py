@@ -27,6 +27,8 @@ def show(document: Document, out: Printer) -> None:
     """All tables of *document*."""
     run, data = document["run"], document["data"]
     out.line(f"{run['name']} over {data['name']}: {data['rows']} rows", "bold")
+    if run.get("join"):
+        out.line(f"Parts and senses: {run['join']}")
     if len(run["versions"]) > 1:
         out.line(f"The detector changed while it was asked: {', '.join(run['versions'])}", "warn")
     for caution in document.get("cautions", ()):

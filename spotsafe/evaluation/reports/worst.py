@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spotsafe.core.content import Content
 from spotsafe.evaluation.datasets.rows import DataSet
 from spotsafe.evaluation.runs import layout
-from spotsafe.evaluation.runs.run import ScoredRun
+from spotsafe.evaluation.runs.run import BLOCK, POSITIVE_FROM, ScoredRun
 
 KEPT = 12
 """Rows of each kind of error per label."""
@@ -27,26 +28,35 @@ FALSE_ALARM, MISS = "false alarm", "miss"
 
 def worst_errors(run: ScoredRun, label: str, at: float, *, kept: int = KEPT) -> list[dict[str, Any]]:
     """The worst false alarms (clean, scored *at* or above) and misses (positive, below), worst first."""
-    pairs = run.pairs(label)
-    alarms = np.flatnonzero(~pairs.truth & (pairs.scores >= at))
-    misses = np.flatnonzero(pairs.truth & (pairs.scores < at))
-    alarms = alarms[np.argsort(-pairs.scores[alarms], kind="stable")][:kept]
-    misses = misses[np.argsort(pairs.scores[misses], kind="stable")][:kept]
+    truth, scores = run.truth(label), run.scores(label)
+    picked: dict[str, Worst] = {kind: (np.zeros(0, np.int64), np.zeros(0)) for kind in (FALSE_ALARM, MISS)}
+    for start in range(0, len(run), BLOCK):
+        marks = np.asarray(truth[start : start + BLOCK], np.float64)
+        values = np.asarray(scores[start : start + BLOCK], np.float64)
+        with np.errstate(invalid="ignore"):
+            alarms = (marks < POSITIVE_FROM) & (values >= at)
+            misses = (marks >= POSITIVE_FROM) & (values < at)
+        for kind, wrong, sign in ((FALSE_ALARM, alarms, -1.0), (MISS, misses, 1.0)):
+            rows = np.append(picked[kind][0], np.flatnonzero(wrong) + start)
+            apart = np.append(picked[kind][1], sign * values[wrong])
+            order = np.argsort(apart, kind="stable")[:kept]
+            picked[kind] = rows[order], apart[order]
     languages = run.category(layout.LANGUAGE)
-    found = []
-    for kind, picked in ((FALSE_ALARM, alarms), (MISS, misses)):
-        rows = pairs.rows[picked]
-        for place, row, name in zip(picked, rows, run.ids(rows), strict=True):
-            found.append(
-                {
-                    "kind": kind,
-                    "row": int(row),
-                    "id": name,
-                    "score": round(float(pairs.scores[place]), 4),
-                    "language": languages.values[languages.codes[row]],
-                }
-            )
-    return found
+    return [
+        {
+            "kind": kind,
+            "row": int(row),
+            "id": name,
+            "score": round(abs(float(value)), 4),
+            "language": languages.values[languages.codes[row]],
+        }
+        for kind, (rows, apart) in picked.items()
+        for row, value, name in zip(rows, apart, run.ids(rows), strict=True)
+    ]
+
+
+Worst = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rows, and how far each is wrong: ascending, worst first."""
 
 
 def contents(dataset: DataSet, rows: Iterable[int]) -> dict[int, list[dict[str, str]]]:

@@ -56,6 +56,10 @@ MAX_VALUES = 2000
 """A slice with more values than this is no slice but free text: it is left out, and said to be."""
 
 
+LOCAL, FUSED = "local", "+fused."
+"""How the local engine's id begins, and what stands in its version before that of its fusion model."""
+
+
 class Meta(NamedTuple):
     """What a run is of. *detector* and *versions* (more than one where it changed on the way), *dataset*
     and its *digest* (SHA-256, hex), *labels* in the order of the columns, *limit* rows at most; then what
@@ -80,6 +84,15 @@ class Meta(NamedTuple):
     source: Mapping[str, Any] = {}
 
     @property
+    def join(self) -> str | None:
+        """How the scores of several parts and senses became one: ``highest score``, or ``fused`` with the
+        model's version, as the local engine's version has it; None where only the detector knows."""
+        if self.detector.partition(".")[0] != LOCAL:
+            return None
+        found = {_join(version) for version in self.versions}
+        return ", ".join(sorted(found)) or None
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What must be equal for an interrupted run to be taken up again."""
         return {
@@ -96,7 +109,12 @@ class Meta(NamedTuple):
         fields["categories"] = {name: list(values) for name, values in self.categories.items()}
         for name in ("versions", "labels", "left_out"):
             fields[name] = list(fields[name])
-        return {"format": FORMAT, **fields}
+        return {"format": FORMAT, **fields, "join": self.join}
+
+
+def _join(version: str) -> str:
+    _, fused, model = version.partition(FUSED)
+    return f"fused {model}" if fused else "highest score"
 
 
 def write_meta(folder: Path, meta: Meta, name: str = META) -> None:
@@ -114,6 +132,7 @@ def read_meta(folder: Path, name: str = META) -> Meta | None:
         fields = json.loads(path.read_text("utf-8"))
         if fields.pop("format") != FORMAT:
             raise ConfigurationError(f"{path}: written by another version of spotsafe; score the data again")
+        fields.pop("join", None)  # follows from the versions
         fields["categories"] = {key: tuple(values) for key, values in fields["categories"].items()}
         for key in ("versions", "labels", "left_out"):
             fields[key] = tuple(fields[key])

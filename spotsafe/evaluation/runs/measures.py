@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.evaluation.metrics import (
     calibration,
+    counted,
     ranking,
     sampled,
     sampled_ranking,
@@ -25,7 +26,7 @@ from spotsafe.evaluation.metrics.estimate import Estimate, refusal
 from spotsafe.evaluation.metrics.intervals import proportion
 from spotsafe.evaluation.metrics.sampled_labels import SampledLabels
 from spotsafe.evaluation.runs import layout
-from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun
+from spotsafe.evaluation.runs.run import Mask, Pairs, ScoredRun, stored
 
 PRECISION_KEPT, FPR_KEPT = 0.9, 0.01
 """The precision, and the false-positive rate, at which recall is reported."""
@@ -96,25 +97,67 @@ def measure(subject: Subject, names: Sequence[str]) -> dict[str, Estimate]:
     """The figures named. Raises ConfigurationError for a name that is not in :data:`CATALOGUE`."""
     if unknown := [name for name in names if name not in CATALOGUE]:
         raise ConfigurationError(f"no metric {unknown[0]!r}; there are: {', '.join(CATALOGUE)}")
+    subject = subject._replace(at=stored(subject.at))
+    if is_long(subject.run):
+        return _of_counts(subject, names)
     pairs = subject.run.pairs(subject.label, subject.mask)
     found: dict[str, Estimate] = {}
     if any(name in RATES for name in names):
         found.update(_rates(subject, pairs).named())
     for name in names:
         if name == "coverage":
-            found[name] = _coverage(subject, pairs)
+            found[name] = _coverage(subject, len(pairs.rows), int(pairs.truth.sum()))
         elif name not in RATES:
             found[name] = _graded(subject, pairs, name)
     return {name: found[name] for name in names}
 
 
-def _coverage(subject: Subject, pairs: Pairs) -> Estimate:
+COUNTED_FROM = 200_000
+"""Rows of a run from which figures are made from counts per score, so that memory no longer grows with them
+(:mod:`spotsafe.evaluation.metrics.counted`)."""
+
+
+def is_long(run: ScoredRun) -> bool:
+    """Whether figures of *run* come from counts. Sampled labels are few and are always held."""
+    return len(run) > COUNTED_FROM and not run.meta.sampled
+
+
+def tallied(subject: Subject) -> counted.Tally:
+    """The counts of the subject's rows."""
+    return counted.tally(stored(subject.at), subject.run.blocks(subject.label, subject.mask))
+
+
+def _of_counts(subject: Subject, names: Sequence[str]) -> dict[str, Estimate]:
+    """The figures named, from one pass over the rows."""
+    found = tallied(subject)
+    rates = found.rates().named()
+    return {name: rates[name] if name in rates else _counted(subject, found, name) for name in names}
+
+
+def _counted(subject: Subject, found: counted.Tally, name: str) -> Estimate:
+    if name == "coverage":
+        return _coverage(subject, found.n, found.positives)
+    if not found.n:
+        return refusal(_why_no_rows(subject))
+    return _COUNTED[name](found, subject, np.random.default_rng(subject.seed))
+
+
+_COUNTED: Mapping[str, Callable[[counted.Tally, Subject, np.random.Generator], Estimate]] = {
+    "auprc": lambda t, s, rng: counted.auprc(t, rng),
+    "auroc": lambda t, s, rng: counted.auroc(t),
+    "recall_at_precision": lambda t, s, rng: counted.recall_at_precision(t, PRECISION_KEPT, rng),
+    "recall_at_fpr": lambda t, s, rng: counted.recall_at_fpr(t, FPR_KEPT, rng),
+    "ece": lambda t, s, rng: counted.ece(t, rng),
+    "brier": lambda t, s, rng: t.brier(),
+    "cost": lambda t, s, rng: t.cost(s.costs.alarm, s.costs.miss),
+}
+
+
+def _coverage(subject: Subject, scored: int, positives: int) -> Estimate:
     annotated = ~np.isnan(subject.run.truth(subject.label))
     if subject.mask is not None:
         annotated &= subject.mask
-    return proportion(
-        len(pairs.rows), int(annotated.sum()), positives=int(pairs.truth.sum()), what="annotated rows"
-    )
+    return proportion(scored, int(annotated.sum()), positives=positives, what="annotated rows")
 
 
 def _rates(subject: Subject, pairs: Pairs) -> threshold.Rates:

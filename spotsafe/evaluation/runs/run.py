@@ -21,8 +21,16 @@ POSITIVE_FROM = 0.5
 """A row is positive for a label where at least this share of its annotation says so."""
 
 
+BLOCK = 65_536
+"""Rows that are read at a time where a column is too long to be held."""
+
 SMALL = 4096
 """Bytes below which a column is read rather than mapped."""
+
+
+def stored(at: float) -> float:
+    """A threshold as scores are stored: 0.7 is not above a score of 0.7 that was kept in 32 bits."""
+    return float(np.float32(at))
 
 
 class Pairs(NamedTuple):
@@ -102,6 +110,17 @@ class ScoredRun:
             inclusion = np.asarray(self._array(layout.INCLUSION)[rows], np.float64)
             weights = 1.0 / inclusion if len(rows) and not np.isnan(inclusion).any() else None
         return Pairs(truth[rows] >= POSITIVE_FROM, scores[rows].astype(np.float64), rows, weights)
+
+    def blocks(self, label: str, mask: Mask | None = None) -> Iterator[tuple[Mask, Floats]]:
+        """Truth and scores of the same rows, :data:`BLOCK` rows of the run at a time."""
+        truth, scores = self._row(layout.TRUTH, label), self._row(layout.SCORES, label)
+        for start in range(0, len(self), BLOCK):
+            part = slice(start, start + BLOCK)
+            marks, values = np.asarray(truth[part]), np.asarray(scores[part])
+            usable = ~np.isnan(marks) & ~np.isnan(values)
+            if mask is not None:
+                usable &= mask[part]
+            yield marks[usable] >= POSITIVE_FROM, values[usable]
 
     def missing(self, label: str) -> dict[Cause, int]:
         """How many rows have no score for *label*, by cause; only causes that occur."""

@@ -22,9 +22,11 @@ from spotsafe.evaluation.reports import worst
 from spotsafe.evaluation.reports.document import Options, document
 from spotsafe.evaluation.reports.page import content_security_policy, page
 from spotsafe.evaluation.reports.terminal import show
+from spotsafe.evaluation.runs import measures
 from spotsafe.evaluation.runs.measures import Costs
 from spotsafe.evaluation.runs.run import ScoredRun
 from spotsafe.evaluation.runs.scoring import Pace, score
+from spotsafe.testing.detector import FakeDetector
 
 HATE, TOXIC, RARE = "hate.speech", "tone.toxic", "sexual.explicit"
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=y>"
@@ -335,6 +337,51 @@ def test_rows_may_mention_several_groups(tmp_path: Path) -> None:
     both, alone = sum(n % 3 == 0 for n in range(2, COUNT)), sum(n % 3 == 1 for n in range(2, COUNT))
     assert (here["women"], here["muslims"], here["rare"]) == (both, both + alone - 1, 2)
     assert "too few rows: rare (2)" in page(found)
+
+
+def test_a_score_at_the_threshold_is_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.7 is at 0.7, though scores are kept in 32 bits: in rates, breakdowns, errors and from counts."""
+    detector = FakeDetector({"canary": {HATE: 0.7, TOXIC: 0.7, RARE: 0.7}})
+    run = score(detector, dataset(), tmp_path / "run")
+    options = Options(dict.fromkeys((HATE, TOXIC, RARE), 0.7))
+    for counted_from in (measures.COUNTED_FROM, 10):
+        monkeypatch.setattr(measures, "COUNTED_FROM", counted_from)
+        found = document(run, options)
+        [hate] = [entry for entry in found["labels"] if entry["label"] == HATE]
+        assert (hate["figures"]["recall"]["value"], hate["figures"]["fpr"]["value"]) == (1.0, 1.0)
+        assert {error["kind"] for error in hate["worst"]} == {"false alarm"}
+        assert hate["point"]["recall"] == 1.0
+    assert all(line["silent"] == 0.0 for line in found["confusion"]["rows"])
+    assert {e["figure"]["value"] for e in found["functional"] if e["expected"] == "negative"} == {0.0}
+    same = compare(run, run, metrics=["fpr"], thresholds=options.thresholds)
+    assert same.of(HATE, "fpr").first == 1.0
+
+
+def test_counts_give_the_document_that_rows_give(run: ScoredRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run too long to be held: counts in blocks give the figures of its rows, exactly where they are at the
+    threshold, and within a thousandth where rows that score nearly alike become ties."""
+    plain = document(run)
+    monkeypatch.setattr(measures, "COUNTED_FROM", 10)
+    monkeypatch.setattr("spotsafe.evaluation.runs.run.BLOCK", 64)
+    found = document(run)
+    for one, other in zip(plain["labels"], found["labels"], strict=True):
+        for part in ("annotated", "positives", "missing", "point", "histogram", "worst"):
+            assert other[part] == one[part], part
+        places = [(one["figures"], other["figures"])]
+        places += [(a["figures"], b["figures"]) for a, b in zip(one["slices"], other["slices"], strict=True)]
+        for before, after in places:
+            for name, figure in before.items():
+                assert after[name]["n"] == figure["n"], name
+                assert (after[name]["value"] is None) == (figure["value"] is None), name
+                if figure["value"] is not None:
+                    assert after[name]["value"] == pytest.approx(figure["value"], abs=2e-3), name
+                    assert after[name]["method"] == figure["method"]
+                    for end in ("low", "high"):
+                        assert after[name][end] == pytest.approx(figure[end], abs=0.05), name
+        if one["curve"]:
+            assert other["curve"]["precision"] == pytest.approx(one["curve"]["precision"], abs=0.02)
+        assert len(other["reliability"]) == len(one["reliability"])
+    assert found["summary"]["coverage"] == plain["summary"]["coverage"]
 
 
 def test_errors_cost_what_was_said(run: ScoredRun) -> None:
