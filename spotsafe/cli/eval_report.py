@@ -71,7 +71,7 @@ def reported(
         found["gate"] = result.to_json()
     if args.with_content and dataset is not None:
         _fill(found, run, dataset)
-    found["cautions"] = cautions(run)
+    found["cautions"] += cautions(run)
     found["folder"] = str(run.folder)
     if args.report is not None:
         _write(args.report, found)

@@ -69,7 +69,10 @@ def _drawings(tuned: Tuned) -> RAW:
     points = tuned["frontier"]
     lead = "Bands are pointwise 95 % intervals. Shaded: thresholds at which all targets are certified."
     curves = cells.section("curves", "By threshold", lead, _by_threshold(points, tuned["threshold"]))
-    lead = "Each threshold is a point: its precision, and how many rows it flags. Coloured: certified."
+    lead = (
+        "Each threshold is a point: its precision, and how many rows it flags. Coloured: certified. The line "
+        "is the recall that so many flagged rows reach."
+    )
     return curves + cells.section("frontier", "Frontier", lead, _trade(points, tuned["threshold"]))
 
 
@@ -115,8 +118,10 @@ def _trade(points: Sequence[Mapping[str, Any]], chosen: float | None) -> RAW:
     most = max((point["load"] for point in told), default=1.0) or 1.0
     board = Board(SIZE, across=(0.0, most))
     ticks = [(tick, f"{tick:.3g}") for tick in (share * 100 for share in nice_ticks(0, most, 5))]
-    board.axes([(t / 100, f"{w}%") for t, w in ticks], QUARTERS, titles=("rows flagged", "precision"))
+    board.axes([(t / 100, f"{w}%") for t, w in ticks], QUARTERS, titles=("rows flagged", "share"))
     board.line([(point["load"], point["precision"]) for point in told], "thread")
+    reached = [(p["load"], p["recall"]) for p in points if p["recall"] is not None and p["load"] is not None]
+    board.line(reached, "curve second")
     for point in told:
         recall = "unknown" if point["recall"] is None else f"{point['recall']:.1%}"
         tip = f"at {point['threshold']:g}: precision {point['precision']:.1%}, recall {recall}"
@@ -126,4 +131,5 @@ def _trade(points: Sequence[Mapping[str, Any]], chosen: float | None) -> RAW:
         if point["threshold"] == chosen:
             tip = f"chosen: {chosen:g}"
             board.dot((point["load"], point["precision"]), "point", radius=6, tip=tip)
-    return board.svg("Precision over rows flagged", "plot wide")
+    keys = _key("thread", "precision") + _key("curve second", "recall")
+    return f"<p>{keys}</p>{board.svg('Precision and recall over rows flagged', 'plot wide')}"

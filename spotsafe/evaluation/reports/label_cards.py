@@ -65,10 +65,12 @@ def _figures(entry: Mapping[str, Any]) -> RAW:
         why = figure.get("refused") or f"{CATALOGUE[name].about}; interval: {figure['method']}"
         if name == "cost":
             why += f"; a false alarm costs {costs['alarm']:g}, a miss {costs['miss']:g}"
-        value = cells.figure_words(name, figure["value"]) if figure["value"] is not None else "n/a"
+        told = figure["value"] is not None
+        value = cells.figure_words(name, figure["value"]) if told else "n/a"
+        reach = cells.reach_words(name, figure) if told else str(figure.get("refused") or "")
         shown.append(
             f'<div title="{escape(why)}"><span class="what">{escape(CATALOGUE[name].title)}</span>'
-            f'<b>{value}</b><span class="span">{cells.reach_words(name, figure)}</span></div>'
+            f'<b>{value}</b><span class="span">{escape(reach)}</span></div>'
         )
     return f'<h3>Figures at threshold {entry["at"]:g}</h3><div class="figures">{"".join(shown)}</div>'
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,7 +173,7 @@ class ScoredRun:
         """Probability with which each row was drawn to be labelled; NaN: none given."""
         return np.asarray(self._array(layout.INCLUSION))
 
-    def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    def ids(self, rows: Iterable[int] | NDArray[np.int64]) -> list[str]:
         """The ids of these rows."""
         raw, ends = self._array(layout.IDS), self._array(layout.ID_ENDS)
         found = []

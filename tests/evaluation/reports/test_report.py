@@ -239,6 +239,18 @@ def test_long_and_other_content_is_cut_and_named() -> None:
     assert parts[1]["text"] == "image, 4 bytes"
 
 
+def test_what_makes_figures_doubtful_is_told_first(tmp_path: Path) -> None:
+    """Rows that share an id, and labels that nobody annotated; nothing of the kind for ordinary data."""
+    assert document(score(Noisy(1.0), dataset(rows(20)), tmp_path / "fine"))["cautions"] == []
+    twice = [row._replace(id="same") if n < 3 else row for n, row in enumerate(rows(20))]
+    [caution] = document(score(Noisy(1.0), dataset(twice), tmp_path / "twice"))["cautions"]
+    assert caution.startswith("2 rows bear the id of another row")
+    bare = [row._replace(labels={}) for row in rows(20)]
+    found = document(score(Noisy(1.0), dataset(bare), tmp_path / "bare"))
+    assert "nothing to judge" in found["cautions"][0]
+    assert "nothing to judge" in page(found)
+
+
 def test_empty_and_odd_runs_have_a_page(tmp_path: Path) -> None:
     """One row, no positives, nothing scored: a page that says so rather than an error."""
     one = score(Noisy(1.0), dataset(rows(1)), tmp_path / "one")
