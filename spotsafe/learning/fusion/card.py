@@ -18,7 +18,7 @@ A label's score is the highest over all parts and senses: what was typed, read i
 recordings, seen. Where words of two senses meet, the engine also reads *all words as one text*. For the
 labels below the score is then
 
-    logit(fused) = logit(highest) + {rise} × rise{alike} − {margin} − {sung} × sung
+    logit(fused) = logit(highest){terms}
 
 *rise*: by how much the logit of all words together stands above the highest sense's; *sung*: share of
 the title's words that a recording says, times the share of the sound that is music. The fused score
@@ -56,6 +56,8 @@ often by more than 0.2 points.
 _LIMITS = """\
 ## Limits
 
+* The halves of own lines are harmless to people, not always to the engine: see the share of harmless
+  twins that meet a threshold, with fusion and without.
 * Compositions are made, not met: rows cut in two are easier to put together than what people hide on
   purpose, and the own lines were written by the authors of the engine.
 * Voices are synthetic (espeak-ng, flite), songs are composed by a program, "sung" is spoken over music.
@@ -77,12 +79,10 @@ def text(report: Mapping[str, Any]) -> str:
     """The card in Markdown."""
     model = report["model"]
     listed = {key: ", ".join(f"`{label}`" for label in report[key]) or "none" for key in ("raises", "lowers")}
-    alike = f" + {model['alike']:g} × alike" if model["alike"] else ""
     weights = f"`{report['weights']}`" if report["weights"] else "none: nothing gained"
     parts = [
         _INTRODUCTION.format(
-            weights=weights, text=report["text_engine"], alike=alike, least=f"{SUNG:g}", **listed,
-            **{name: f"{model[name]:g}" for name in ("rise", "margin", "sung")},
+            weights=weights, text=report["text_engine"], terms=_terms(model), least=f"{SUNG:g}", **listed,
         ),
         _PROTOCOL,
         _table(("compositions", "rows"), report["rows"].items()),
@@ -92,6 +92,18 @@ def text(report: Mapping[str, Any]) -> str:
         _LIMITS,
     ]  # fmt: skip
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _terms(model: Mapping[str, float]) -> str:
+    """What is added to the highest score's logit, without what is nothing."""
+    weights = (("+", model["rise"], "rise"), ("+", model["alike"], "alike"), ("−", model["margin"], ""),
+               ("−", model["sung"], "sung"))  # fmt: skip
+    found = ""
+    for sign, weight, name in weights:
+        if weight:
+            number = f"{weight:g}" if weight != 1 or not name else ""
+            found += f" {sign} {' × '.join(part for part in (number, name) if part)}"
+    return found
 
 
 def _ranked(report: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from spotsafe.cli.main import main
+from spotsafe.core.labels import LABELS as LABEL_TABLE
 from spotsafe.detectors.fusion.features import FEATURES
-from spotsafe.detectors.fusion.model import WEIGHTS, FusionModel
+from spotsafe.detectors.fusion.model import WEIGHTS, FusionModel, shipped
 from spotsafe.detectors.text.labels import COLUMN, LABELS
 from spotsafe.learning.fusion import ablation, cases, decision, table
 from spotsafe.learning.fusion import fit as fitting
@@ -24,6 +25,8 @@ from spotsafe.learning.fusion.train import CARD, model, train
 from spotsafe.learning.text.progress import Progress
 from tests.learning.fusion.made import BULLYING, THREAT, Encoder, Engine
 from tests.learning.fusion.made import cases as made_cases
+
+ROOT = Path(__file__).resolve().parents[3]
 
 MODELS = st.builds(
     Fitted,
@@ -188,3 +191,16 @@ def test_the_command_refuses_what_it_cannot_read(tmp_path: Path, capsys: pytest.
     """With the place and the remedy, and exit code 2."""
     assert main(["train", "fusion", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "fusion_sense" in capsys.readouterr().err
+
+
+def test_the_shipped_model_is_the_one_of_its_card() -> None:
+    """Small, without embeddings, monotone, and lowering nothing of severity 4."""
+    found = FusionModel.load(shipped())
+    assert (shipped() / WEIGHTS).stat().st_size < 300_000
+    assert f"weights `{found.version}`" in (ROOT / "docs" / CARD).read_text("utf-8")
+    assert not found.embeds
+    for row, label in enumerate(found.labels):
+        highest, rise, _, sung = found.coefficients[row].tolist()
+        assert 0 <= rise <= highest == 1
+        assert sung <= 0
+        assert not (found.lowers[row].any() and LABEL_TABLE[label].severity == 4)
