@@ -17,7 +17,7 @@ from spotsafe.core.seams import Detector, DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors import loading
 from spotsafe.detectors.fusion import senses
-from spotsafe.detectors.fusion.features import F32, features
+from spotsafe.detectors.fusion.features import F32, FLOOR, features
 from spotsafe.detectors.fusion.model import FusionModel, constellation
 from spotsafe.detectors.fusion.senses import Perceived
 from spotsafe.detectors.text.encoder import Encoder, sentence_encoder
@@ -154,7 +154,7 @@ class Fusion:
         found = list(signals.scores)
         for label, score in self._model.fused(known).items():
             highest = signals.score(label) or 0.0
-            if score > highest and self._model.may_raise(label, met):
+            if score > max(highest, FLOOR) and self._model.may_raise(label, met):
                 part, severity = _strongest(signals, label, kinds), LABELS[label].severity
                 found.append(Signal(label, score, part, severity, ID, self.version))
             elif score < highest and self._may_lower(label, met, known[label]) and _lowerable(signals, label):

@@ -15,7 +15,7 @@ from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors.fusion.engine import LONGEST, Fusion
-from spotsafe.detectors.fusion.features import logit
+from spotsafe.detectors.fusion.features import FLOOR, logit
 from spotsafe.detectors.fusion.model import FusionModel
 from spotsafe.detectors.fusion.senses import Perceived, Sensed
 from spotsafe.testing import FakeDetector
@@ -280,6 +280,13 @@ def test_a_batch_is_its_contents(contents: list[tuple[str, str, float | None, fl
     assert batch == [stage.joined([a], [p])[0] for a, p in zip(asked, perceived, strict=True)]
 
 
+def test_what_is_nothing_alone_and_together_is_not_raised() -> None:
+    """The least that a logit is taken of is no finding."""
+    text = FakeDetector({"really": {BULLYING: FLOOR / 4}}, kinds=("text",))
+    found = fused(leaning(BULLYING, highest=1.0, rise=1.0), said(0.0001), text=text)
+    assert found.scores == (said(0.0001),)
+
+
 class Case(NamedTuple):
     """A label, its fused score in ten thousandths, its score by each sense, and what the model may do."""
 
@@ -321,7 +328,7 @@ def test_the_peak_is_the_fused_score_wherever_it_may_be(case: Case) -> None:
     gaps = [Missing(label, "cover", Cause.SIZE)] if case.lost else []
     found = fused(model({label: score}, raises=case.raises, lowers=case.lowers), *signals, *gaps)
     wanted = highest = max((one.score for one in signals), default=0.0)
-    if score > highest and case.raises:
+    if score > max(highest, FLOOR) and case.raises:
         wanted = score
     elif score < highest and case.lowers and not case.lost and label != THREAT:
         wanted = max([score, *(value for value in case.scores[2:] if value is not None)])
