@@ -402,8 +402,11 @@ def test_a_threshold_is_tuned_to_a_promise(place: Path, capsys: pytest.CaptureFi
     code, found = called(f"{words} --precision 0.999", capsys)
     assert (code, found["threshold"]) == (1, None)
     assert "label more" in found["why"]
-    assert main(["eval", *words.split(), "--precision", "0.85"]) == 0
+    assert main(["eval", *words.split(), "--precision", "0.85", "--report", "t.html"]) == 0
     assert "nothing to edit" in capsys.readouterr().out
+    shown = (place / "t.html").read_text("utf-8")
+    assert "It is the present threshold" in shown
+    assert "Precision and recall over rows flagged" in shown
     assert main(["eval", *words.split(), "--precision", "0.999"]) == 1
     assert "label more" in capsys.readouterr().out
 

@@ -86,9 +86,7 @@ def _cautions(run: ScoredRun, labels: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a reader must know before any figure."""
     found = []
     if not any(entry["annotated"] for entry in labels):
-        found.append(
-            "No row is annotated for any of these labels: there are scores, and nothing to judge."
-        )
+        found.append("No row is annotated for any of these labels: there are scores, and nothing to judge.")
     if not is_long(run) and (again := len(run) - len(set(run.ids(range(len(run)))))):
         found.append(f"{again} rows bear the id of another row; `spotsafe eval data check` lists them.")
     return found

@@ -42,7 +42,9 @@ def _words(tuned: Tuned) -> str:
         return str(tuned["why"])
     edit = tuned["edit"]
     chance = f"kept on new rows of this kind with {tuned['confidence']:.0%} confidence"
-    return f"threshold {tuned['threshold']:g}, {chance}. {edit['words'] if edit else ''}"
+    same = edit and edit["before"] == edit["after"]
+    words = "It is the present threshold." if same else edit["words"] if edit else ""
+    return f"threshold {tuned['threshold']:g}, {chance}. {words}"
 
 
 def _figures(tuned: Tuned) -> RAW:
@@ -131,5 +133,6 @@ def _trade(points: Sequence[Mapping[str, Any]], chosen: float | None) -> RAW:
         if point["threshold"] == chosen:
             tip = f"chosen: {chosen:g}"
             board.dot((point["load"], point["precision"]), "point", radius=6, tip=tip)
-    keys = _key("thread", "precision") + _key("curve second", "recall")
+    dot = '<svg class="line" width="18" height="10"><circle class="even" cx="9" cy="5" r="3"/></svg>'
+    keys = f'<span class="key">{dot}precision</span>' + _key("curve second", "recall")
     return f"<p>{keys}</p>{board.svg('Precision and recall over rows flagged', 'plot wide')}"

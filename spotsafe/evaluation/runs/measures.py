@@ -112,7 +112,7 @@ def measure(subject: Subject, names: Sequence[str]) -> dict[str, Estimate]:
     return {name: found[name] for name in names}
 
 
-COUNTED_FROM = 200_000
+COUNTED_FROM = 50_000
 """Rows of a run from which figures are made from counts per score, so that memory no longer grows with them
 (:mod:`spotsafe.evaluation.metrics.counted`)."""
 
