@@ -165,7 +165,7 @@ class Reader:
     def _frame(self) -> Frame:
         time, width, height = self._record(_FRAME)
         columns, rows = int(width), int(height)
-        _within(max(columns, rows), self._limits.side)
+        _within(columns * rows, self._limits.side**2)
         if not columns or not rows:
             raise FramingError("an empty frame")
         pixels = np.empty((rows, columns, 3), np.uint8)

@@ -19,8 +19,8 @@ class Limits(NamedTuple):
     pixels: int
     """Width times height of one frame, as the file states it and before anything is allocated for it."""
     side: int
-    """Longest side of the frames given back; larger ones are scaled down, pictures by whole numbers. Refuses
-    nothing."""
+    """Frames given back have at most as many pixels as a square of this side; larger ones are scaled down,
+    pictures by whole numbers, films to this as their longest side. Refuses nothing."""
     frames: int
     """Frames given back (*cut*)."""
     visits: int

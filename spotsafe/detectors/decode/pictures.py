@@ -54,6 +54,9 @@ _ORIENTATION, _SHORT = 0x0112, 3
 _AREAS = 8
 """All frames of an animation together may have so many times the pixels of the largest still."""
 
+STRIP = 8
+"""A long picture's side may be so many times the square's."""
+
 _FRAME_SECONDS = 0.1
 """How long browsers show a frame that does not say so."""
 
@@ -183,9 +186,15 @@ def _colour_table(data: bytes, flags: int) -> int:
 
 
 def reduction(size: tuple[int, int], side: int) -> int:
-    """The whole number by which both sides are divided to stay within *side*. Means over whole pixels are
+    """The least whole number by which both sides are divided to have no more pixels than a square of *side*,
+    and no side more than :data:`STRIP` times that. By area rather than by the longest side, for what is
+    written in the picture of a whole conversation is as small as on a screen. Means over whole pixels are
     several times faster than resampling to an exact size."""
-    return -(-max(size) // side)
+    long, short = max(size), min(size)
+    by = max(1, -(-long // (STRIP * side)), math.isqrt(long * short // side**2))
+    while -(-long // by) * -(-short // by) > side**2:
+        by += 1
+    return by
 
 
 def _turn(image: ImageFile) -> str | None:

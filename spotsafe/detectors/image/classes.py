@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from spotsafe.core.errors import missing_extra
 from spotsafe.detectors import weights
+from spotsafe.detectors.image.strips import tiles
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -61,8 +62,11 @@ class ImageClasses:
         self._names = (self._safety.get_inputs()[0].name, self._open.get_inputs()[0].name)
 
     def scores(self, frames: Sequence[U8]) -> list[dict[str, float]]:
-        """Score per label of :data:`LABELS` for each of *frames* [height, width, 3] RGB."""
-        return [fused(votes) for votes in self.votes(frames)]
+        """Score per label of :data:`LABELS` for each of *frames* [height, width, 3] RGB: of a long strip the
+        highest of the whole and of its pieces, in each of which a picture can be made out."""
+        pieces = [_pieces(frame) for frame in frames]
+        scores = iter([fused(votes) for votes in self.votes([piece for of in pieces for piece in of])])
+        return [_highest([next(scores) for _ in of]) for of in pieces]
 
     def votes(self, frames: Sequence[U8]) -> list[Votes]:
         """What each network says of each frame."""
@@ -76,6 +80,19 @@ class ImageClasses:
         safety = self._safety.run(None, {self._names[0]: padded})[0]
         porn = self._open.run(None, {self._names[1]: squashed})[0]
         return [Votes(*map(float, (a[0], a[1], b[1]))) for a, b in zip(safety, porn, strict=True)]
+
+
+def _pieces(frame: U8) -> list[U8]:
+    """The frame and, where it is a strip, the tiles that text is looked for in."""
+    height, width = frame.shape[:2]
+    found = tiles(width, height)
+    if len(found) == 1:
+        return [frame]
+    return [frame, *(frame[top:bottom, left:right] for left, top, right, bottom in found)]
+
+
+def _highest(scores: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {label: max(score[label] for score in scores) for label in LABELS}
 
 
 def inputs(frames: Sequence[U8]) -> tuple[F32, F32]:

@@ -36,7 +36,7 @@ ID = "local.image"
 CLASSES_ID = "local.image.classes"
 BOXES_ID = "local.image.boxes"
 KNOWN_ID = "local.image.known"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raised whenever the same weights would score differently; part of the engine's version."""
 
 DIGITS = 4

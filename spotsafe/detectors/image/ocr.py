@@ -8,7 +8,6 @@ that nobody takes it for clean.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from time import monotonic
 from typing import NamedTuple, Protocol
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from spotsafe.core.signals import Box
 from spotsafe.detectors import weights
 from spotsafe.detectors.image.layout import Place, blocks
+from spotsafe.detectors.image.strips import tiles, widened
 from spotsafe.detectors.image.text_boxes import AREA, TextBox, TextBoxFinder, input_size
 from spotsafe.detectors.image.text_lines import UPRIGHT, LineReader, Spelling, cropped
 
@@ -53,12 +53,6 @@ closer."""
 
 CLOSER = 3
 """How many times more pixels the closer look takes."""
-
-LONG = 4.0
-TILE = 2.5
-MOST_TILES = 8
-"""A picture more than :data:`LONG` times longer than wide is looked at in tiles of about :data:`TILE` widths,
-at most so many."""
 
 
 class Line(NamedTuple):
@@ -155,14 +149,21 @@ class TextReader:
         """Boxes of text in *pixels*, looked for closer where letters are small."""
         height, width = pixels.shape[:2]
         found: list[TextBox] = []
-        for left, top, right, bottom in tiles(width, height):
-            tile = pixels[top:bottom, left:right]
-            boxes = self._finder.find(tile)
-            if _wants_closer_look(boxes, tile):
-                boxes = self._finder.find(tile, area=min(AREA * CLOSER, tile.shape[0] * tile.shape[1]))
+        for tile in tiles(width, height):
+            left, top, right, bottom = widened(tile, width, height)
             shift = np.array([left, top], np.float32)
-            found += [box._replace(corners=box.corners + shift) for box in boxes]
+            moved = [
+                box._replace(corners=box.corners + shift)
+                for box in self._within(pixels[top:bottom, left:right])
+            ]
+            found += [box for box in moved if tile[1] <= float(box.corners[:, 1].mean()) < tile[3]]
         return found
+
+    def _within(self, tile: U8) -> list[TextBox]:
+        boxes = self._finder.find(tile)
+        if _wants_closer_look(boxes, tile):
+            boxes = self._finder.find(tile, area=min(AREA * CLOSER, tile.shape[0] * tile.shape[1]))
+        return boxes
 
     def _line(self, pixels: U8, box: TextBox, turned: bool) -> tuple[_Read, bool]:
         """The line read, and whether it stood upside down. *turned*: the line before did; tried first."""
@@ -177,20 +178,6 @@ class TextReader:
 
     def _late(self, until: float | None) -> bool:
         return until is not None and self._clock() >= until
-
-
-def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Left, top, right and bottom of the pieces in which such a picture is looked at: one, but for long
-    strips. Neighbours overlap by nothing: a line on the cut is read in two halves."""
-    short, long = sorted((width, height))
-    if long <= LONG * short:
-        return [(0, 0, width, height)]
-    count = min(MOST_TILES, round(long / (TILE * short)))
-    cuts = [round(long * number / count) for number in range(count + 1)]
-    pairs = list(pairwise(cuts))
-    if width > height:
-        return [(start, 0, end, height) for start, end in pairs]
-    return [(0, start, width, end) for start, end in pairs]
 
 
 def _wants_closer_look(boxes: Sequence[TextBox], tile: U8) -> bool:

@@ -109,7 +109,7 @@ def within(raw: bytes, asked: Kind) -> None:
         assert np.isfinite(sound.seconds)
     if not isinstance(found, Sound):
         assert len(found.frames) <= limits.frames
-        assert all(max(frame.pixels.shape) <= limits.side for frame in found.frames)
+        assert all(frame.pixels.size <= 3 * limits.side**2 for frame in found.frames)
         assert all(np.isfinite(frame.time) for frame in found.frames)
 
 

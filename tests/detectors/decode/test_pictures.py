@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.inline import InlineDecoder, MediaLimits
 from spotsafe.detectors.decode.limits import IMAGE, Limits, Reason
-from spotsafe.detectors.decode.pictures import orientation
+from spotsafe.detectors.decode.pictures import STRIP, orientation, reduction
 from tests.detectors.decode import made
 
 U8 = NDArray[np.uint8]
@@ -175,16 +175,35 @@ def test_drawings_on_nothing_stay_visible(ink: int) -> None:
 
 
 def test_large_pictures_come_smaller_and_state_their_size() -> None:
-    """The longest side is bounded, the proportion stays."""
+    """The pixels are bounded, the proportion stays."""
     limits = IMAGE._replace(side=100)
     for kind in ("JPEG", "PNG", "WEBP"):
         found = InlineDecoder(MediaLimits(image=limits)).picture(made.picture(kind, made.scene(1, 600, 900)))
         height, width = found.frames[0].pixels.shape[:2]
         assert (found.width, found.height) == (900, 600)
-        assert 50 < width <= 100
+        assert 0.5 * 100**2 < width * height <= 100**2
         assert width / height == pytest.approx(1.5, abs=0.03)
         small = np.asarray(Image.fromarray(made.scene(1, 600, 900)).resize((width, height)))
         assert apart(found.frames[0].pixels.astype(np.int64), small) < 8
+
+
+@given(st.integers(1, 60_000), st.integers(1, 60_000), st.sampled_from([16, 100, 2560]))
+def test_reduced_pictures_stay_within_the_square(width: int, height: int, side: int) -> None:
+    """And are divided by no more than they have to be, but for strips longer than any screen."""
+    by = reduction((width, height), side)
+
+    def area(divisor: int) -> int:
+        return -(-width // divisor) * -(-height // divisor)
+
+    assert area(by) <= side**2
+    assert -(-max(width, height) // by) <= STRIP * side
+    assert by == 1 or area(by - 1) > side**2 or -(-max(width, height) // (by - 1)) > STRIP * side
+
+
+def test_a_long_screenshot_keeps_its_letters() -> None:
+    """A picture of a whole conversation is divided by its area, not by its length."""
+    found = InlineDecoder().picture(made.picture("PNG", made.scene(1, 9_000, 800)))
+    assert found.frames[0].pixels.shape == (4_500, 400, 3)
 
 
 def test_what_is_not_seen_does_not_shine_through_when_scaled_down() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,6 +71,30 @@ def test_a_landscape_is_clean(network: ImageClasses) -> None:
     (scores,) = network.scores([landscape()])
     assert set(scores) == set(classes.LABELS)
     assert max(scores.values()) < 0.25
+
+
+class Recording(ImageClasses):
+    """Says of a frame how red it is, and keeps the shapes of what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[int, ...]] = []
+
+    def votes(self, frames: Sequence[np.ndarray]) -> list[Votes]:
+        self.shown += [frame.shape[:2] for frame in frames]
+        return [Votes(float(frame[..., 0].mean()) / 255, 0.1, 0.1) for frame in frames]
+
+
+def test_a_strip_is_looked_at_piece_by_piece() -> None:
+    """What fills one screen of a long conversation would be a thread in a square; the highest counts."""
+    strip = np.zeros((4_500, 400, 3), np.uint8)
+    strip[2_600:3_100, :, 0] = 255
+    networks = Recording()
+    first, second = networks.scores([strip, landscape()])
+    assert first[GRAPHIC] > 0.3 > 2 * strip[..., 0].mean() / 255
+    assert networks.shown[0] == (4_500, 400)
+    assert len(networks.shown) == 6
+    assert networks.shown[-1] == (300, 500)
+    assert set(second) == set(classes.LABELS)
 
 
 def test_frames_do_not_change_each_other(network: ImageClasses) -> None:

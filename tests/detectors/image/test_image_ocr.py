@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from spotsafe.detectors.image import ocr, text_boxes, text_lines
-from spotsafe.detectors.image.ocr import TextReader, tiles
+from spotsafe.detectors.image.ocr import TextReader
+from spotsafe.detectors.image.strips import tiles
 from spotsafe.detectors.image.text_boxes import STEP, TextBox, boxes, input_size
 from spotsafe.detectors.image.text_lines import Spelling, decoded, prepared
 
@@ -186,6 +187,23 @@ def test_tiles_cover_the_picture_once(width: int, height: int) -> None:
     found = tiles(width, height)
     assert sum((right - left) * (bottom - top) for left, top, right, bottom in found) == width * height
     assert all(right > left and bottom > top for left, top, right, bottom in found)
+
+
+class Lines:
+    """Finds the white lines that are whole in what it is shown."""
+
+    def find(self, pixels: U8, *, area: int = text_boxes.AREA) -> list[TextBox]:
+        white = np.flatnonzero(np.diff(np.pad(pixels[:, 0, 0] > 0, 1)))
+        return [box(5, top, 90, bottom) for top, bottom in zip(white[::2], white[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("place", range(0, 900, 50))
+def test_a_line_on_the_cut_of_a_strip_is_found_whole_and_once(place: int) -> None:
+    """Wherever it stands."""
+    strip = np.zeros((1_000, 100, 3), np.uint8)
+    strip[place + 40 : place + 56] = 255
+    (found,) = TextReader(finder=Lines(), reader=Reader()).boxes(strip)
+    assert (found.corners[:, 1].min(), found.corners[:, 1].max()) == (place + 40, place + 56)
 
 
 @settings(deadline=None, max_examples=40)
