@@ -61,7 +61,8 @@ LOCAL, FUSED = "local", "+fused."
 
 
 class Meta(NamedTuple):
-    """What a run is of. *detector* and *versions* (more than one where it changed on the way), *dataset*
+    """What a run is of. *detector*, the version that was *asked* for (as vendors' ``latest``) and the
+    *versions* that answered (more than one where it changed on the way), *dataset*
     and its *digest* (SHA-256, hex), *labels* in the order of the columns, *limit* rows at most; then what
     came of it: *rows*, *row_digest* (SHA-256 over the ids), *categories* (name → values by index),
     *left_out* (slices with too many values), *seconds* spent with the detector; *sampled* as the data set
@@ -82,6 +83,7 @@ class Meta(NamedTuple):
     created: float = 0.0
     product: str = ""
     source: Mapping[str, Any] = {}
+    asked: str = ""
 
     @property
     def join(self) -> str | None:

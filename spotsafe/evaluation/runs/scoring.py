@@ -107,7 +107,7 @@ def _described(
         )
     return layout.Meta(
         detector.id,
-        (detector.version,) if detector.version else (),
+        (),
         dataset.name,
         dataset.digest,
         wanted,
@@ -115,6 +115,7 @@ def _described(
         sampled=dataset.sampled,
         product=__version__,
         source=_source(dataset),
+        asked=detector.version,
     )
 
 
@@ -131,7 +132,8 @@ def _kept(folder: Path, meta: layout.Meta) -> layout.Meta | None:
             raise ConfigurationError(f"{folder} is not empty and holds no run: name another folder")
         return None
     different = [key for key, value in meta.identity.items() if found.identity[key] != value]
-    if not different and meta.versions and found.versions and meta.versions[-1] not in found.versions:
+    known = {found.asked, *found.versions} - {""}
+    if not different and meta.asked and known and meta.asked not in known:
         different = ["version"]
     if different:
         raise ConfigurationError(

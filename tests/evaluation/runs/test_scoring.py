@@ -218,6 +218,27 @@ def test_a_newer_detector_does_not_finish_an_older_ones_run(tmp_path: Path) -> N
         score(newer, numbered(20), tmp_path, pace=PACE)
 
 
+def test_a_name_for_the_latest_version_is_no_change(tmp_path: Path) -> None:
+    """A vendor's alias gives way to the version that answers: one version, and the run is taken up again;
+    another one on the way is two."""
+
+    class Alias(Echo):
+        version = "latest"
+        answers = ("m-1",)
+
+        def detect(self, requests: Sequence[DetectRequest], *, timeout: float | None = None) -> list[Signals]:
+            found = super().detect(requests, timeout=timeout)
+            self.version = self.answers[min(len(self.asked) // 8, len(self.answers) - 1)]
+            return found
+
+    run = score(Alias(), numbered(12), tmp_path / "run", pace=PACE)
+    assert (run.meta.asked, run.meta.versions) == ("latest", ("m-1",))
+    assert len(score(Alias(), numbered(12), tmp_path / "run", pace=PACE)) == 12
+    changing = Alias()
+    changing.answers = ("m-1", "m-2")
+    assert score(changing, numbered(12), tmp_path / "two", pace=PACE).meta.versions == ("m-1", "m-2")
+
+
 def test_rows_in_another_order_are_noticed(tmp_path: Path) -> None:
     """An interrupted run is not continued over rows that have moved."""
     echo = Echo()
