@@ -86,11 +86,11 @@ def sound(data: bytes, limits: Limits) -> Media:
 
 def picture(data: bytes, limits: Limits) -> Media:
     """Answers beyond the limits, what the process sees around it, or the picture."""
-    frame = Frame(0.0, np.zeros((limits.side + 1, 1, 3), np.uint8))
+    frame = Frame(0.0, np.zeros((limits.side + 1, limits.side, 3), np.uint8))
     if data == b"too large":
         return Picture((frame,), 1, 1, "png", 1, cut=False)
     if data == b"too many":
-        small = frame._replace(pixels=frame.pixels[:1])
+        small = frame._replace(pixels=frame.pixels[:1, :1])
         return Picture((small,) * (limits.frames + 1), 1, 1, "png", limits.frames + 1, cut=False)
     if data == b"surroundings":
         names = ("CORE", "FSIZE", "NOFILE")
