@@ -183,6 +183,8 @@ def _fields(dataset: MappedSet) -> Iterator[tuple[str, Column, str, str]]:
         yield "split", mapping.split.column, "sc:Text", "Split."
     if mapping.inclusion:
         yield "inclusion", mapping.inclusion, "sc:Float", "Probability with which the row was drawn."
+    if mapping.stratum:
+        yield "stratum", mapping.stratum, "sc:Text", "The stratum that the row was drawn from."
 
 
 def _meaning(rule: LabelRule) -> str:

@@ -35,6 +35,7 @@ spans: {privacy.pii_exposure: places}
 slices: {kind: kind}
 split: split
 inclusion: p
+stratum: kind
 sampled: true
 """
 RECORDS = [
@@ -127,6 +128,8 @@ def test_croissant_has_what_the_specification_asks_for(dataset: MappedSet) -> No
     assert fields["label.tone.toxic"]["source"]["extract"] == {"column": "labels"}
     assert fields["label.tone.toxic"]["source"]["transform"] == {"jsonPath": "$.toxicity"}
     assert "hate is 1" in fields["label.hate.speech"]["description"]
+    assert fields["inclusion"]["source"]["extract"] == {"column": "p"}
+    assert fields["stratum"]["source"]["extract"] == {"column": "kind"}
     json.dumps(found)
 
 
