@@ -204,7 +204,7 @@ def found_at(
     what cases were made of). None without such cases."""
     hits, groups = [], []
     for one in found:
-        rows = np.isin(one.table.column("recipe"), recipes) & one.table.joint
+        rows = np.isin(one.table.column("recipe"), recipes)
         over = np.zeros((len(WAYS), int(rows.sum())), dtype=bool)
         asked = np.zeros(int(rows.sum()), dtype=bool)
         for label, at in thresholds.items():
