@@ -128,7 +128,8 @@ def cover(words: str) -> bytes:
 
 @pytest.mark.parametrize("example", ["covers_fastapi/app.py"], indirect=True)
 def test_covers_are_published_or_held_by_what_is_written_on_them(example: ModuleType) -> None:
-    """The handler reads the whole upload; a cover with a threat on it is held, its words in no answer."""
+    """The handler reads the whole upload; a cover with a threat on it is held, its words in no answer, and so
+    is one that cannot be read."""
     from fastapi.testclient import TestClient
 
     fine, threat = cover("Songs for\nthe garden"), cover("I will find you\nand kill you")
@@ -139,6 +140,9 @@ def test_covers_are_published_or_held_by_what_is_written_on_them(example: Module
         assert held.status_code == 202
         assert held.json()["decision_id"]
         assert "kill" not in held.text
+        for unread in (b"", fine[:200], b"II*\0" + bytes(50)):  # empty, cut off, a TIFF
+            answer = http.post("/playlists/9/cover", data={"title": "Garden"}, files={"cover": unread})
+            assert answer.status_code == 202, answer.text
     assert example.covers == {"7": fine}
 
 
