@@ -145,6 +145,11 @@ def _difference_row(entry: Mapping[str, Any], reach: float) -> RAW:
     )
 
 
+SAMPLED = (
+    "Rows were sampled by score: figures are estimates of all rows that they stand for; numbers of rows are "
+    "those that were labelled."
+)
+
 SHOWN = ("auroc", "precision", "recall", "fpr", "coverage")
 
 
@@ -157,6 +162,8 @@ def labels_section(document: Document) -> RAW:
         "nothing has as its AUPRC. Precision, recall and false positives are at each label's threshold. n/a "
         "says why when pointed at."
     )
+    if document["data"]["sampled"]:
+        lead += f" {SAMPLED}"
     return cells.section("labels", "Labels", lead, cells.table(heads, rows))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from spotsafe.evaluation.reports.cells import figure_words, reach_words
+from spotsafe.evaluation.reports.overview import SAMPLED
 
 Document = Mapping[str, Any]
 
@@ -33,6 +34,8 @@ def show(document: Document, out: Printer) -> None:
         out.line(f"The detector changed while it was asked: {', '.join(run['versions'])}", "warn")
     for caution in document.get("cautions", ()):
         out.line(caution, "warn")
+    if data["sampled"]:
+        out.line(SAMPLED, "dim")
     show_labels(document, out)
     show_missing(document, out)
     show_functional(document, out)

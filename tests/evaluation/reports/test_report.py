@@ -324,6 +324,10 @@ def test_breakdowns_of_sampled_labels_are_weighted(tmp_path: Path) -> None:
     hit = sum(w for n, w in hate if max(s.score for s in scores[n].scores if s.label == HATE) >= 0.5)
     place = found["confusion"]["columns"].index(HATE)
     assert line["flagged"][place] == pytest.approx(hit / sum(w for _, w in hate), abs=1e-4)
+    lines = Lines()
+    show(found, lines)
+    assert "sampled by score: figures are estimates" in "\n".join(lines.text)
+    assert "sampled by score: figures are estimates" in page(found)
     assert found["spans"] == []
     assert "places have no weighted figures" in page(found)
 
