@@ -52,7 +52,8 @@ async def listing(request: Request) -> Response:
     limit = query.get("limit", "100")
     if state not in _STATES:
         raise Problem(BAD_REQUEST, f"state is one of {', '.join(_STATES)}.")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= service.limits.page):
+    short = limit.isascii() and limit.isdigit() and len(limit) <= 6
+    if not (short and 1 <= int(limit) <= service.limits.page):
         raise Problem(BAD_REQUEST, f"limit is a number from 1 to {service.limits.page}.")
     if after is not None and not is_identifier(after):
         raise Problem(BAD_REQUEST, "after is the decision id that the page before named in next.")

@@ -16,16 +16,13 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from spotsafe.core.jobs import JobOrder, decode_order
 from spotsafe.core.seams import DetectRequest
 from spotsafe.service.problems import MALFORMED, MISMATCH, NO_ROOM, TOO_LARGE, Problem
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
 
 FOLDER = "jobs"
 _ORDER = "order.json"
@@ -47,15 +44,14 @@ class Spool:
         folder = self._root / job_id
         with _room():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = folder / _ORDER
             # Two orders of one job at a time each write a file of their own, as two uploads do.
-            handle, temporary = _temporary(path)
+            incoming = _Incoming(folder / _ORDER)
             try:
-                _write_all(handle, order)
-                _settle(handle, temporary, path)
+                incoming.open()
+                incoming.append(order)
+                incoming.settle()
             finally:
-                os.close(handle)
-                temporary.unlink(missing_ok=True)
+                incoming.close()
 
     def holds(self, job_id: str) -> bool:
         """Whether the order of a job is here. Blocking."""
@@ -72,29 +68,28 @@ class Spool:
     async def receive(self, order: JobOrder, position: int, chunks: AsyncIterator[bytes]) -> None:
         """Write the bytes of one part as they come, as many as were ordered and with the checksum that was
         ordered. Raises :class:`Problem` 400, 413, 422 or, on a full disk, 507; then none are kept."""
-        part, path = order.parts[position], self._part(order.id, position)
+        part = order.parts[position]
         # Two uploads of one part at a time each write a file of their own; the last to end wins.
+        incoming = _Incoming(self._part(order.id, position))
         with _room():
-            handle, temporary = await to_thread.run_sync(_temporary, path)
             try:
-                received, seen = 0, sha256()
+                await to_thread.run_sync(incoming.open)
                 async for chunk in chunks:
-                    received += len(chunk)
-                    if received > part.size:
+                    if incoming.size + len(chunk) > part.size:
                         raise Problem(TOO_LARGE, "The part has more bytes than were announced with the job.")
-                    await to_thread.run_sync(_append, handle, seen, chunk)
-                if received != part.size:
+                    await to_thread.run_sync(incoming.append, chunk)
+                if incoming.size != part.size:
                     raise Problem(MALFORMED, "The part has fewer bytes than were announced. Send it again.")
-                if not order.agrees(position, seen.digest()):
+                if not order.agrees(position, incoming.sha256):
                     raise Problem(
                         MISMATCH,
                         "Their checksum is not the order's: they were altered on the way, or belong to "
                         "another part or job. Send this part's bytes again.",
                     )
-                await to_thread.run_sync(_settle, handle, temporary, path)
+                await to_thread.run_sync(incoming.settle)
             finally:
-                os.close(handle)
-                temporary.unlink(missing_ok=True)
+                with CancelScope(shield=True):
+                    await to_thread.run_sync(incoming.close)
 
     def request(self, order: JobOrder, *, without: Collection[int] = ()) -> DetectRequest:
         """What there is to check of a job, leaving the parts *without* unread. OSError where a part is gone,
@@ -149,14 +144,57 @@ def _room() -> Iterator[None]:
         ) from None  # fmt: skip
 
 
-def _temporary(path: Path) -> tuple[int, Path]:
-    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}{_UNFINISHED}")
-    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), temporary
+class _Incoming:
+    """A file on its way to *path*: written under another name, then renamed. Its methods block.
 
+    A request that is cancelled, or too slow, leaves behind the thread that writes for it. So nothing is done
+    here side by side, and nothing after :meth:`close`: the number of a closed file is the next one's.
+    """
 
-def _append(handle: int, seen: Hash, chunk: bytes) -> None:
-    seen.update(chunk)
-    _write_all(handle, chunk)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}{_UNFINISHED}")
+        self._lock = Lock()
+        self._handle: int | None = None
+        self._closed = False
+        self._seen = sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> bytes:
+        """Of the bytes so far."""
+        return self._seen.digest()
+
+    def open(self) -> None:
+        """Make the file."""
+        with self._lock:
+            if not self._closed:
+                self._handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def append(self, data: bytes) -> None:
+        """Write *data* after what was written before."""
+        with self._lock:
+            if self._handle is not None:
+                self._seen.update(data)
+                self.size += len(data)
+                _write_all(self._handle, data)
+
+    def settle(self) -> None:
+        """Have the file on disk, then its name: after a power cut there is all of it, or nothing."""
+        with self._lock:
+            if self._handle is not None:
+                os.fsync(self._handle)
+                self._temporary.replace(self._path)
+                _settle_folder(self._path.parent)
+
+    def close(self) -> None:
+        """Be done with it, once nothing is written any more; what did not settle is deleted."""
+        with self._lock:
+            self._closed = True
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+                self._temporary.unlink(missing_ok=True)
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -165,11 +203,8 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _settle(handle: int, temporary: Path, path: Path) -> None:
-    """Have the file on disk, then its name: after a power cut there is all of it, or nothing."""
-    os.fsync(handle)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+def _settle_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

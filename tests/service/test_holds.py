@@ -120,7 +120,8 @@ def test_holds_are_listed_oldest_first_page_by_page(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=open", "limit=0", "limit=501", "limit=x", "limit=-1", "limit=٣", "after=1"]
+    "query",
+    ["state=open", "limit=0", "limit=501", "limit=000100501", "limit=x", "limit=-1", "limit=٣", "after=1"],
 )
 def test_a_wrong_query_is_a_400(client: TestClient, query: str) -> None:
     """Each parameter says what it takes."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -233,3 +235,40 @@ def test_an_upload_that_never_ends_is_ended(store: Store, clock: Any) -> None:
     refused = anyio.run(talk)
     assert (refused.status_code, refused.json()["type"]) == (408, "urn:spotsafe:problem:slow-body")
     assert [path.name for path in (store.folder / "jobs").rglob("*.*")] == ["order.json"]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_upload_that_is_cut_off_writes_to_no_other_file(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, settled: bool
+) -> None:
+    """A thread may still write for it: its file stays open until that is done, and goes then."""
+    spool, entered, go = Spool(tmp_path), threading.Event(), threading.Event()
+    wanted = decode_order(encode_order(ID.format(1), DetectRequest(Content([Audio(b"a song", "a")]), LABELS)))
+    spool.begin(wanted.id, b"{}")
+    inodes: list[int] = []
+
+    def slow(handle: int, *_: Any) -> int:
+        entered.set()
+        assert go.wait(10)
+        inodes.append(os.fstat(handle).st_ino)
+        return 6
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield b"a song"
+
+    async def cut_off() -> None:
+        upload = asyncio.create_task(spool.receive(wanted, 0, sent()))
+        await asyncio.to_thread(entered.wait, 10)
+        (unfinished,) = tmp_path.rglob("*.new")
+        expected.append(unfinished.stat().st_ino)
+        upload.cancel()
+        await asyncio.wait([upload], timeout=0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+
+    expected: list[int] = []
+    monkeypatch.setattr(f"spotsafe.service.spool.os.{'fsync' if settled else 'write'}", slow)
+    asyncio.run(cut_off())
+    assert inodes[:1] == expected
+    assert not list(tmp_path.rglob("*.new"))
