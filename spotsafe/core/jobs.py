@@ -215,7 +215,8 @@ def decode_report(body: object) -> JobReport | None:
         return None
     needs = tuple(entry for entry in _list(body.get("needs")) if isinstance(entry, int))
     digest = body.get("digest")
-    bare = JobReport(state, needs, digest=digest if isinstance(digest, str) and len(digest) <= 128 else "")
+    named = isinstance(digest, str) and _DIGEST.match(digest) is not None
+    bare = JobReport(state, needs, digest=str(digest) if named else "")
     labels = tuple(entry for entry in _list(body.get("labels")) if isinstance(entry, str) and entry in LABELS)
     parts = body.get("parts")
     answer = body.get("answer")

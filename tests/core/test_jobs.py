@@ -136,6 +136,14 @@ def test_a_report_that_names_no_part_says_nothing() -> None:
     assert read.signals is None
 
 
+@pytest.mark.parametrize("said", ["", "ab" * 31, "AB" * 32, "ä" * 64, "\ud800" * 64, 7, None])
+def test_what_is_no_digest_is_none(said: object) -> None:
+    """So that comparing it with a receipt's never fails, whatever a service answers."""
+    report = decode_report({"state": "queued", "digest": said})
+    assert report is not None
+    assert report.digest == ""
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

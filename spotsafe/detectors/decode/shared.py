@@ -12,6 +12,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 
 from spotsafe.detectors.decode.framing import Buffer, Fill, FramingError
 
@@ -62,7 +63,9 @@ class Answer:
     def close(self) -> None:
         """Let go of it."""
         if self._map is not None:
-            self._map.close()
+            # After a fork, a thread that is not here may have been looking at it: then it stays mapped.
+            with suppress(BufferError):
+                self._map.close()
         os.close(self.file)
 
 

@@ -68,7 +68,12 @@ class Objects:
                 target = made / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.read(digest))
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{folder} cannot be put in place ({error.strerror}); name another folder"
+                ) from None
         return folder
 
     def _place(self, digest: str) -> Path:

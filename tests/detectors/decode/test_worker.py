@@ -140,6 +140,18 @@ def test_an_answer_cannot_be_shortened_under_its_reader() -> None:
     answer.close()
 
 
+def test_an_answer_that_somebody_looks_at_can_be_let_go() -> None:
+    """After a fork, a thread of the parent may have been copying it: no view of it is released then, and the
+    child has to give up its copies all the same."""
+    answer = shared.Answer(1 << 16, 1 << 15)
+    assert answer._map is not None
+    view = memoryview(answer._map)
+    answer.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(answer.file)
+    view.release()
+
+
 def test_large_answers_give_their_memory_back() -> None:
     """The next one begins with an empty file."""
     answer = shared.Answer(1 << 20, 1 << 15)

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.learning.registry.index import VALID_FOR, Stage
 from spotsafe.learning.registry.keys import make_key, private_key, public_key
+from spotsafe.learning.registry.objects import Objects
 from spotsafe.learning.registry.reading import INDEX, RegistryReader
 from spotsafe.learning.registry.registry import Registry
 from spotsafe.learning.registry.seen import Seen
@@ -205,6 +206,26 @@ def test_a_version_is_not_mixed_with_what_lies_there(registry: Registry, tmp_pat
     (tmp_path / "out" / "old.npz").write_bytes(b"0")
     with pytest.raises(ConfigurationError, match="is not empty"):
         registry.lay_out("text", version, tmp_path / "out")
+
+
+def test_two_processes_that_start_at_once_lay_out_one_version(
+    registry: Registry, reader: RegistryReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one finds what it wanted, and does not fail; a folder of other files still does."""
+    version = registry.add("text", files(tmp_path / "m", a=b"1"), by="ann")
+    read, put = Objects.read, [b"1"]
+
+    def meanwhile(objects: Objects, digest: str) -> bytes:
+        files(tmp_path / "kept" / f"text-{version}", a=put[0])
+        return read(objects, digest)
+
+    monkeypatch.setattr(Objects, "read", meanwhile)
+    folder = reader.kept("text", version, tmp_path / "kept")
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"1"]
+    put[0] = b"2"
+    (folder / "a.npz").write_bytes(b"0")
+    with pytest.raises(ConfigurationError, match="cannot be put in place"):
+        reader.kept("text", version, tmp_path / "kept")
 
 
 def test_a_changed_index_is_refused(registry: Registry, tmp_path: Path) -> None:
