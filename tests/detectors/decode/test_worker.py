@@ -152,16 +152,6 @@ def test_an_answer_that_somebody_looks_at_can_be_let_go() -> None:
     view.release()
 
 
-def test_an_answer_that_somebody_looks_at_can_be_let_go() -> None:
-    """In a forked process the thread that looked is gone, and its look stays."""
-    answer = shared.Answer(1 << 16, 1 << 15)
-    assert answer._map is not None
-    with memoryview(answer._map):
-        answer.close()
-    with pytest.raises(OSError, match="Bad file"):
-        os.fstat(answer.file)
-
-
 def test_large_answers_give_their_memory_back() -> None:
     """The next one begins with an empty file."""
     answer = shared.Answer(1 << 20, 1 << 15)
