@@ -63,6 +63,7 @@ class Store:
         """Where files beside the database may lie."""
         self._writing = threading.Lock()
         with _translated(), engine.begin() as connection:
+            _alone_unless_current(connection)
             metadata.create_all(connection)
             _check_schema(connection)
 
@@ -200,8 +201,20 @@ def _feedback_row(entry: Event, application: str, now: float) -> dict[str, Any]:
     }
 
 
+def _alone_unless_current(connection: Connection) -> None:
+    """Have processes that start at once make or bring up a store one after another. Where nothing is to be
+    done none waits for a writer."""
+    known = inspect(connection).has_table(about.name)
+    if connection.dialect.name == "sqlite" and not (known and _schema(connection) == str(SCHEMA_VERSION)):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none before tables are altered
+
+
+def _schema(connection: Connection) -> str | None:
+    return connection.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
+
+
 def _check_schema(connection: Connection) -> None:
-    found = connection.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
+    found = _schema(connection)
     if found is None:
         _put_fact(connection, "schema", str(SCHEMA_VERSION))
     elif found.isdigit() and 1 <= int(found) < SCHEMA_VERSION:

@@ -145,6 +145,30 @@ def test_an_order_without_digests_is_taken(client: TestClient) -> None:
     assert "digest" not in over(client)
 
 
+@pytest.mark.parametrize("made", [False, True])
+def test_processes_that_start_at_once_bring_a_store_up_one_after_another(tmp_path: Path, made: bool) -> None:
+    """None of them takes the work of another for damage, be the store new or of the schema before."""
+    import sqlite3
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    if made:
+        Store.open(tmp_path).close()
+        with sqlite3.connect(tmp_path / FILE_NAME) as old:
+            old.execute("ALTER TABLE jobs DROP COLUMN digest")
+            old.execute("UPDATE about SET value = '1' WHERE name = 'schema'")
+        old.close()
+    together = Barrier(4)
+
+    def opened(_: int) -> bool:
+        together.wait(10)
+        Store.open(tmp_path).close()
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(opened, range(4)))
+
+
 def test_a_store_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> None:
     """Its jobs are there, and new ones can be ordered."""
     import sqlite3
