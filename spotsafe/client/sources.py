@@ -19,6 +19,8 @@ ENTRY_POINTS = "spotsafe.detectors"
 INLINE_CHARACTERS = 2_000
 """Texts up to this length are scored by an in-process engine on the calling thread."""
 
+PACKAGE = "spotsafe"
+
 _log = logging.getLogger("spotsafe.client")
 
 
@@ -88,7 +90,9 @@ def local_engine(name: str = "local") -> Detector:
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         try:
             made = entry.load()()
-        except ImportError:
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] == PACKAGE:
+                raise  # a broken installation, which no extra mends
             break
         if not isinstance(made, Detector):
             raise ConfigurationError(f"{entry.value} is not a detector: it lacks a method of the seam")
@@ -117,9 +121,10 @@ def optional_engine() -> Detector | None:
     """The local engine where it is installed; None, with a log line, where it is not."""
     try:
         return local_engine()
-    except SpotsafeError:
+    except SpotsafeError as error:
         _log.warning(
-            "no local engine is installed: when the service cannot answer, on_failure decides; "
-            "pip install 'spotsafe[local]', or pass Client(fallback=None) to say that this is meant"
+            "no local engine (%s): when the service cannot answer, on_failure decides; pass "
+            "Client(fallback=None) to say that this is meant",
+            error,
         )
         return None

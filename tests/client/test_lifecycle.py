@@ -169,6 +169,31 @@ def test_a_local_engine_that_is_not_installed_names_its_extra(monkeypatch: pytes
         Client(telemetry=False).start()
 
 
+class _Broken:
+    """An entry point that cannot be imported for want of *name*."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def load(self) -> object:
+        raise ImportError("cannot import", name=self._name)
+
+
+@pytest.mark.parametrize(
+    ("absent", "raised"),
+    [("onnxruntime", ConfigurationError), ("spotsafe.detectors.weights", ImportError)],
+)
+def test_only_the_absence_of_others_is_mended_by_an_extra(
+    monkeypatch: pytest.MonkeyPatch, absent: str, raised: type[Exception]
+) -> None:
+    """A module of the product itself that cannot be imported is a broken installation, and says so."""
+    from spotsafe.client import sources
+
+    monkeypatch.setattr(sources, "entry_points", lambda **_: (_Broken(absent),))
+    with pytest.raises(raised):
+        sources.local_engine()
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
