@@ -116,4 +116,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
     with open(folder / _LOCK, "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            # Closing is not enough: a process that was forked meanwhile has the file open, too.
+            fcntl.flock(lock, fcntl.LOCK_UN)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from spotsafe.detectors.match.entries import Entry, live
 from spotsafe.detectors.match.store import Store, Version
@@ -14,6 +16,9 @@ MOST_MATCHES = 20
 
 View = TypeVar("View")
 Nearness = TypeVar("Nearness")
+
+
+_views: weakref.WeakSet[CurrentView[Any]] = weakref.WeakSet()
 
 
 class CurrentView(Generic[View]):
@@ -26,6 +31,7 @@ class CurrentView(Generic[View]):
         self._refreshed = refreshed
         self._lock = threading.Lock()
         self._seen: tuple[Version, View] | None = None
+        _views.add(self)
 
     def get(self) -> View:
         """The view of the store as it is now. Raises BankError."""
@@ -57,3 +63,13 @@ def entries_behind(
         yield (*owned, nearness)
         if len(found) == MOST_MATCHES:
             return
+
+
+def _in_child() -> None:
+    """Locks that nobody holds: a thread that held one in the parent is not here to let go of it."""
+    for view in list(_views):
+        view._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -70,6 +71,9 @@ class Change(NamedTuple):
     detail: str
 
 
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
 class Store:
     """The file at *path*; made where it is missing. Safe for threads and after a fork."""
 
@@ -80,6 +84,7 @@ class Store:
         self._pid = 0
         self._connections = 0
         self._left_behind: list[sqlite3.Connection] = []
+        _stores.add(self)
         with self._using():
             pass
 
@@ -305,3 +310,13 @@ def _log(
 
 def _entry(row: Sequence[Any]) -> Entry:
     return Entry(row[1], Bank(row[2]), *row[3:])
+
+
+def _in_child() -> None:
+    """Locks that nobody holds: a thread that held one in the parent is not here to let go of it."""
+    for store in list(_stores):
+        store._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

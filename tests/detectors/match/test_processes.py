@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from spotsafe.detectors.match import generations
 from spotsafe.detectors.match.bank_set import BankSet
 from spotsafe.detectors.match.entries import Bank, Terms
 
@@ -126,3 +129,42 @@ def test_two_rebuilds_at_once_leave_one_whole_index(
     assert here.counts()[Bank.IMAGE] == (4, 4)
     left = sorted(path.name.partition("-")[0] for path in images.iterdir() if path.is_dir())
     assert left == ["index", "index"]
+
+
+def test_a_forked_process_waits_for_no_thread_of_its_parent(opened: Opened) -> None:
+    """Whatever look-up one of them was in the middle of."""
+    here = opened("here")
+    here.image.add_hashes([(made(0), "whole")], TERMS._replace(id="0"))
+    held = [here._store._lock, here.image._view._lock]
+    for lock in held:
+        holder = threading.Thread(target=lock.acquire)
+        holder.start()
+        holder.join()
+
+    def work(tell: Callable[[], None]) -> None:
+        signal.alarm(30)  # else a fault would be a hang
+        assert [match.entry_id for match in here.image.match_hash(made(0))] == ["0"]
+        tell()
+
+    with child(work) as step:
+        assert step()
+
+
+def test_a_rebuild_is_over_for_others_though_a_process_was_forked_in_it(tmp_path: Path) -> None:
+    """The child has the lock's file open as long as it lives, and would keep everybody from building."""
+    import fcntl
+
+    waits, tells = os.pipe()
+    with generations._alone(tmp_path):
+        process = os.fork()
+        if not process:
+            os.close(tells)
+            os.read(waits, 1)
+            os._exit(0)
+    os.close(waits)
+    try:
+        with open(tmp_path / ".lock", "w", encoding="ascii") as other:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(tells)
+        os.waitpid(process, 0)
