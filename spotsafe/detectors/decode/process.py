@@ -82,7 +82,7 @@ class Process:
         self._ready = False
         self._loaded: set[Kind] = set()
         self._start_by = monotonic() + START_SECONDS
-        self._given, self._result = nameless_file(), Answer(program.largest, KEPT_BYTES // 2)
+        self._given, self._result = _shared_files(program.largest)
         shared = (self._given, self._result.file)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _SETTINGS
         try:
@@ -198,6 +198,18 @@ class Process:
     def _close_shared(self) -> None:
         os.close(self._given)
         self._result.close()
+
+
+def _shared_files(largest: int) -> tuple[int, Answer]:
+    """What the two processes share. Raises :class:`Ended` where the system has no more to give."""
+    given = None
+    try:
+        given = nameless_file()
+        return given, Answer(largest, KEPT_BYTES // 2)
+    except OSError:
+        if given is not None:
+            os.close(given)
+        raise Ended(Reason.CRASH) from None
 
 
 def _milliseconds(deadline: float) -> float:

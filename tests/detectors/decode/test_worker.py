@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -20,7 +21,7 @@ import pytest
 
 from spotsafe.core.errors import ConfigurationError, DetectorError, Failure
 from spotsafe.core.signals import Cause
-from spotsafe.detectors.decode import landlock, shared, worker
+from spotsafe.detectors.decode import landlock, process, shared, worker
 from spotsafe.detectors.decode.decoder import DecodeError
 from spotsafe.detectors.decode.framing import FramingError, Kind
 from spotsafe.detectors.decode.inline import InlineDecoder, MediaLimits
@@ -138,6 +139,30 @@ def test_an_answer_cannot_be_shortened_under_its_reader() -> None:
     with pytest.raises(FramingError):
         answer.filler()(memoryview(bytearray((1 << 16) + 1)))
     answer.close()
+
+
+def test_no_descriptors_left_is_an_error_of_the_file_and_leaks_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call fails as where no process starts, and the next one may work."""
+    given: list[int] = []
+
+    def first() -> int:
+        given.append(shared.nameless_file())
+        return given[0]
+
+    def none_left(*_: int) -> shared.Answer:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    decoder = WorkerDecoder(SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "nameless_file", first)
+        patch.setattr(process, "Answer", none_left)
+        with pytest.raises(DecodeError) as caught:
+            decoder.picture(GOOD)
+    assert caught.value.reason is Reason.CRASH
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(given[0])
+    assert decoder.picture(GOOD).width == 160
+    decoder.close()
 
 
 def test_an_answer_that_somebody_looks_at_can_be_let_go() -> None:
