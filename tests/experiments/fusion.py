@@ -80,8 +80,8 @@ def songs(report: Mapping[str, Any]) -> record.Table:
     )  # fmt: skip
     note = (
         "Quoted lines: the title is what the recording says over music. Twins: the same title and line "
-        "without music, or beside unrelated talk. Shares that meet the threshold, understood or not. Labels of "
-        "severity 4 are never lowered."
+        "without music, or beside unrelated talk. Shares that meet the threshold, understood or not. Labels "
+        "of severity 4 but threats are never lowered."
     )
     return record.Table("fusion-songs", "Lines of songs as titles", columns, rows, note)
 

@@ -18,7 +18,7 @@ from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors import loading
 from spotsafe.detectors.fusion import senses
 from spotsafe.detectors.fusion.features import F32, FLOOR, features
-from spotsafe.detectors.fusion.model import FusionModel, constellation
+from spotsafe.detectors.fusion.model import FusionModel, constellation, is_lowerable
 from spotsafe.detectors.fusion.senses import Perceived
 from spotsafe.detectors.text.encoder import Encoder, sentence_encoder
 from spotsafe.detectors.text.language import UNDETERMINED, language_identifier
@@ -30,12 +30,6 @@ LANGUAGE = "en"
 
 LONGEST = 2_000
 """Code points of all words together; longer ones are left to the senses, which read them in windows."""
-
-MOST_SEVERE = 4
-"""Labels of this severity are never lowered."""
-
-PERSONAL = "privacy."
-"""Nor are labels of personal data: they are found where they stand, whatever stands beside them."""
 
 WORDED = (senses.TYPED, senses.READ, senses.SPOKEN)
 """Only scores of words are lowered: never what is known, and never what a picture shows."""
@@ -184,7 +178,7 @@ def _strongest(signals: Signals, label: str, kinds: Mapping[str, str]) -> str:
 
 def _lowerable(signals: Signals, label: str) -> bool:
     """Whether *label* may be lowered at all, and every sense was there to be heard about it."""
-    if LABELS[label].severity >= MOST_SEVERE or label.startswith(PERSONAL):
+    if not is_lowerable(label):
         return False
     return not any(entry.label == label or entry.cause is not Cause.UNSUPPORTED for entry in signals.missing)
 

@@ -25,6 +25,15 @@ WEIGHTS = "fusion.npz"
 
 REMEDY = "rebuild it with `spotsafe train fusion` or reinstall spotsafe"
 
+MOST_SEVERE = 4
+"""Labels of this severity are never lowered, whatever was measured; but for :data:`ADDRESSED`."""
+
+ADDRESSED = "violence.threat"
+"""A threat is made to somebody, the line of a song to nobody. All else as severe is so whoever sings it."""
+
+PERSONAL = "privacy."
+"""Nor are labels of personal data: they are found where they stand, whatever stands beside them."""
+
 DIGITS = 4
 """Scores are rounded, so that the order of a batch does not show in them."""
 
@@ -41,6 +50,12 @@ def constellation(worded: Collection[str], *, seen: bool) -> str:
     if len(met) == 1 and seen:
         met.append(SEEN)
     return "+".join(met) if len(met) > 1 else ""
+
+
+def is_lowerable(label: str) -> bool:
+    """Whether a model may lower *label* at all."""
+    severe = LABELS[label].severity >= MOST_SEVERE and label != ADDRESSED
+    return not severe and not label.startswith(PERSONAL)
 
 
 def weights_of(version: str) -> str:

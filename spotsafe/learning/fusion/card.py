@@ -23,9 +23,9 @@ labels below the score is then
 *rise*: by how much the logit of all words together stands above the highest sense's; *sung*: share of
 the title's words that a recording says, times the share of the sound that is music. The fused score
 counts where it is higher. It counts where it is lower only for the labels that may be lowered, and only
-where *sung* is at least {least}: the title is the line of the song that is heard. Labels of severity 4,
-personal data, known media and what a picture shows are never lowered; nor is anything where a sense is
-missing.
+where *sung* is at least {least}: the title is the line of the song that is heard. Labels of severity 4
+but threats, personal data, known media and what a picture shows are never lowered; nor is anything
+where a sense is missing.
 
 * raised: {raises}
 * lowered: {lowers}

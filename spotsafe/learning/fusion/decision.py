@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spotsafe.core.labels import LABELS
+from spotsafe.detectors.fusion.model import is_lowerable
 from spotsafe.learning.fusion.ablation import (
     DRAWS,
     GROUPS,
@@ -25,9 +26,6 @@ from spotsafe.learning.fusion.fit import LEAST
 from spotsafe.learning.fusion.recipe import LYRIC, LYRICS, PAIRS
 
 Figures = Mapping[str, Any]
-
-MOST_SEVERE = 4
-"""Labels of this severity are never lowered, whatever was measured."""
 
 ALL = "all"
 
@@ -107,7 +105,7 @@ def _song(found: Sequence[Tested], label: str, thresholds: Mapping[str, float], 
         "severity": LABELS[label].severity,
     }
     known["gains"] = _gains(known)
-    known["ships"] = known["gains"] and known["severity"] < MOST_SEVERE
+    known["ships"] = known["gains"] and is_lowerable(label)
     return known
 
 

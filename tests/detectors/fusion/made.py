@@ -16,6 +16,8 @@ from spotsafe.detectors.fusion.senses import Perceived, Sensed
 from spotsafe.testing import FakeDetector
 
 BULLYING, THREAT, SPAM, NUDITY = "harass.bullying", "violence.threat", "integrity.spam", "sexual.nudity"
+KILLING = "hate.threatening"
+"""Of severity 4, and unlike a threat to somebody what it is whoever sings it."""
 CANARY = "canary-7d21"
 
 

@@ -16,12 +16,13 @@ from spotsafe.core.seams import DetectRequest
 from spotsafe.core.signals import Cause, Missing, Signal, Signals
 from spotsafe.detectors.fusion.engine import LONGEST, Fusion
 from spotsafe.detectors.fusion.features import FLOOR, logit
-from spotsafe.detectors.fusion.model import FusionModel
+from spotsafe.detectors.fusion.model import FusionModel, is_lowerable
 from spotsafe.detectors.fusion.senses import Perceived, Sensed
 from spotsafe.testing import FakeDetector
 from tests.detectors.fusion.made import (
     BULLYING,
     CANARY,
+    KILLING,
     NUDITY,
     SPAM,
     THREAT,
@@ -32,7 +33,9 @@ from tests.detectors.fusion.made import (
 )
 
 TYPED, READ = Sensed("typed", "title", "You should really"), Sensed("read", "cover", "go and hide")
-MEME = request(Text(TYPED.text, "title"), Image(b"meme", "cover"), labels=(BULLYING, NUDITY, SPAM, THREAT))
+MEME = request(
+    Text(TYPED.text, "title"), Image(b"meme", "cover"), labels=(BULLYING, KILLING, NUDITY, SPAM, THREAT)
+)
 
 
 def said(score: float, *, label: str = BULLYING, part: str = "title", by: str = "local.text") -> Signal:
@@ -74,6 +77,13 @@ def test_what_is_better_together_is_capped() -> None:
     assert found.scores == (before[0]._replace(score=0.3), *before[1:])
 
 
+def test_a_threat_is_lowered_as_an_insult_is() -> None:
+    """It is made to somebody, the line of a song to nobody; no other label of severity 4 is like that."""
+    assert fused(model({THREAT: 0.2}), said(0.9, label=THREAT)).score(THREAT) == 0.2
+    severe = {label for label, known in LABELS.items() if known.severity == 4}
+    assert {label for label in severe if is_lowerable(label)} == {THREAT}
+
+
 @pytest.mark.parametrize(
     ("heard", "share", "score"), [("go and hide", 1.0, 0.3), ("go", 0.4, 0.9), ("", 1.0, 0.9)]
 )
@@ -91,7 +101,7 @@ PII = "privacy.pii_exposure"
 KNOWN = said(1.0, part="cover", by="local.image.known")
 SEEN = said(0.9, part="cover", by="local.image.classes")
 NEVER_LOWERED: dict[str, tuple[FusionModel, tuple[Signal | Missing, ...], str]] = {
-    "a label of severity 4": (model({THREAT: 0.1}), (said(0.9, label=THREAT),), THREAT),
+    "a label of severity 4": (model({KILLING: 0.1}), (said(0.9, label=KILLING),), KILLING),
     "personal data": (
         model({PII: 0.1}), (said(0.9, label=PII),), PII,
     ),
@@ -300,7 +310,7 @@ class Case(NamedTuple):
 
 CASES = st.builds(
     Case,
-    st.sampled_from([BULLYING, SPAM, THREAT]),
+    st.sampled_from([BULLYING, KILLING, SPAM, THREAT]),
     st.integers(1, 9_999),
     st.tuples(MAYBE, MAYBE, MAYBE, MAYBE),
     st.booleans(),
@@ -330,7 +340,7 @@ def test_the_peak_is_the_fused_score_wherever_it_may_be(case: Case) -> None:
     wanted = highest = max((one.score for one in signals), default=0.0)
     if score > max(highest, FLOOR) and case.raises:
         wanted = score
-    elif score < highest and case.lowers and not case.lost and label != THREAT:
+    elif score < highest and case.lowers and not case.lost and label != KILLING:
         wanted = max([score, *(value for value in case.scores[2:] if value is not None)])
     assert (found.score(label) or 0.0) == pytest.approx(wanted, abs=1e-9)
     assert found.missing == tuple(gaps)
