@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spotsafe.cli.output import Output
 
 ROUTE = "v1/jobs"
-COLUMNS = ("job", "application", "state", "failed", "lost", "bytes", "since")
+COLUMNS = ("job", "application", "state", "cause", "failed", "lost", "bytes", "since")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def _listed(desk: ServiceDesk, state: str, out: Output) -> int:
     out.json({"jobs": jobs})
     if not jobs:
         out.line(f"no job is {state.replace('_', ' ')}")
-    fields = ("job_id", "application", "state", "failures", "losses", "size")
+    fields = ("job_id", "application", "state", "cause", "failures", "losses", "size")
     rows = [(*(job.get(field) for field in fields), instant(job.get("changed_at"))) for job in jobs]
     out.table(f"{len(rows)} {state.replace('_', ' ')}", COLUMNS, rows)
     return 0

@@ -36,16 +36,30 @@ class Job(NamedTuple):
     asked: Asked
     answer: str | None
     version: str | None
+    cause: str | None
 
     def for_operator(self) -> dict[str, Any]:
         """What the person who looks after the service may know: nothing of the content but its kind of parts
         in number, and no answer."""
-        shown = ("job_id", "application", "created_at", "changed_at", "failures", "losses", "size", "version")
+        shown = (
+            "job_id", "application", "created_at", "changed_at", "failures", "losses", "size", "version",
+            "cause",
+        )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in shown},
             "state": self.state.value,
             "parts": len(self.asked.parts),
         }
+
+
+class Ended(NamedTuple):
+    """How a job ended: *answer* is JSON, *version* the detector's, *cause* a word of
+    :class:`~spotsafe.service.job_attempt.JobCause` where something was wrong."""
+
+    state: JobState
+    answer: str
+    version: str
+    cause: str | None
 
 
 def as_job(row: Any) -> Job:
@@ -114,10 +128,12 @@ def renew(connection: Connection, job: Job, due_at: float) -> bool:
     return bool(connection.execute(update(jobs).where(_mine(job)).values(due_at=due_at)).rowcount)
 
 
-def put_back(connection: Connection, job: Job, due_at: float, now: float) -> bool:
-    """An attempt at *job* failed: have it tried again at *due_at*. False where somebody else has it."""
+def put_back(connection: Connection, job: Job, due_at: float, now: float, cause: str | None = None) -> bool:
+    """An attempt at *job* failed for *cause*: have it tried again at *due_at*. False where somebody else has
+    it."""
     failed = {"state": QUEUED, "due_at": due_at, "changed_at": now, "failures": jobs.c.failures + 1}
-    return bool(connection.execute(update(jobs).where(_mine(job)).values(**failed)).rowcount)
+    change = update(jobs).where(_mine(job)).values(**failed, cause=cause)
+    return bool(connection.execute(change).rowcount)
 
 
 def give_back(connection: Connection, job: Job, now: float) -> bool:
@@ -127,20 +143,20 @@ def give_back(connection: Connection, job: Job, now: float) -> bool:
     return bool(connection.execute(change.values(state=QUEUED, due_at=now, changed_at=now)).rowcount)
 
 
-def finish(
-    connection: Connection, job: Job, state: JobState, *, answer: str, version: str, now: float
-) -> bool:
-    """*job* is over, with *answer* and as many failures as it says. False where somebody else has it."""
-    values = {"state": state.value, "answer": answer, "version": version[:200], "changed_at": now}
-    change = update(jobs).where(_mine(job)).values(**values, failures=job.failures)
-    return bool(connection.execute(change).rowcount)
+def finish(connection: Connection, job: Job, ended: Ended, now: float) -> bool:
+    """*job* is over, with as many failures as it says. False where somebody else has it."""
+    values = {
+        "state": ended.state.value, "answer": ended.answer, "version": ended.version[:200],
+        "cause": ended.cause, "changed_at": now, "failures": job.failures,
+    }  # fmt: skip
+    return bool(connection.execute(update(jobs).where(_mine(job)).values(**values)).rowcount)
 
 
 def requeue(connection: Connection, job_id: str, now: float) -> bool:
     """Have a job that was set aside tried again as if it were new. False where it is not set aside."""
     afresh = {"state": QUEUED, "due_at": now, "changed_at": now, "failures": 0, "losses": 0}
     change = update(jobs).where(jobs.c.job_id == job_id, jobs.c.state == SET_ASIDE)
-    return bool(connection.execute(change.values(**afresh, answer=None, version=None)).rowcount)
+    return bool(connection.execute(change.values(**afresh, answer=None, version=None, cause=None)).rowcount)
 
 
 def _mine(job: Job) -> ColumnElement[bool]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -22,15 +23,17 @@ from spotsafe.core.errors import SpotsafeError
 from spotsafe.core.faults import contained
 from spotsafe.core.jobs import JobState
 from spotsafe.core.seams import Detector
-from spotsafe.core.signals import Cause, Signals, all_missing
+from spotsafe.core.signals import Cause, all_missing
 from spotsafe.core.wire import encode_answer
-from spotsafe.service import job_bounds, job_table
-from spotsafe.service.fitting import fitted, with_missing
+from spotsafe.service import job_table
+from spotsafe.service.job_attempt import Attempt, JobCause, attempted
 from spotsafe.service.job_table import Job
 from spotsafe.service.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from spotsafe.service.state import Service
+
+_log = logging.getLogger("spotsafe.service")
 
 _BEATS = 3
 """How often a worker says within one lease that it is alive."""
@@ -39,10 +42,14 @@ _BEATS = 3
 class JobWorkers:
     """The workers of one service; used from its event loop."""
 
-    __slots__ = ("_awake", "_held", "_service", "_stopping", "_tasks")
+    __slots__ = ("_awake", "_held", "_service", "_sleep", "_stopping", "_tasks")
 
-    def __init__(self, service: Service) -> None:
+    def __init__(
+        self, service: Service, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """*sleep* waits for so many seconds before what could not be written down is written again."""
         self._service = service
+        self._sleep = sleep
         self._awake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         # Jobs are put here in the transaction that takes them, and transactions follow one another: what was
@@ -115,27 +122,41 @@ class JobWorkers:
 
     async def _work(self, job: Job, detector: Detector) -> None:
         """One attempt. A job over which too many workers vanished is set aside unseen."""
-        signals = None
+        outcome = Attempt(None, JobCause.WORKER)
+        beating = asyncio.create_task(self._beating(job))
         try:
             if job.losses < self._service.limits.job_losses:
-                signals = await self._attempt(job, detector)
-            await to_thread.run_sync(partial(self._settle, job, signals, detector.version))
+                outcome = await self._attempt(job, detector)
+            await self._settled(job, outcome, detector.version)
         finally:
+            beating.cancel()
             if not self._stopping:
                 self._held.pop(job.job_id, None)
 
-    async def _attempt(self, job: Job, detector: Detector) -> Signals | None:
+    async def _attempt(self, job: Job, detector: Detector) -> Attempt:
         limits = self._service.limits
-        beating = asyncio.create_task(self._beating(job))
         try:
             # Detectors keep their own time; one that hangs must not have the job, and this worker, for ever.
             async with asyncio.timeout(limits.job_seconds + limits.job_lease):
-                return await _on_a_daemon(partial(self._checked, job, detector))
+                return await _on_a_daemon(partial(attempted, self._service, job, detector))
         except TimeoutError:
             self._service.faults.note("service.jobs", "TimeoutError")
-            return None
-        finally:
-            beating.cancel()
+            return Attempt(None, JobCause.TIMEOUT)
+
+    async def _settled(self, job: Job, outcome: Attempt, version: str) -> None:
+        """Write down what came of *job*, trying again while the store cannot be written: the work is done,
+        and nobody else gets the job from that store. It is given up after as long as doing it anew may take.
+        Where the lease ended all the same and somebody else has the job, nothing is written."""
+        waited, limits = 0.0, self._service.limits
+        while True:
+            try:
+                return await to_thread.run_sync(partial(self._settle, job, outcome, version))
+            except StoreUnavailable:
+                if waited >= limits.job_seconds:
+                    raise
+                self._service.faults.note("service.jobs", "StoreUnavailable")
+            await self._sleep(limits.job_poll_seconds)
+            waited += limits.job_poll_seconds
 
     async def _beating(self, job: Job) -> None:
         service = self._service
@@ -151,67 +172,57 @@ class JobWorkers:
         except StoreUnavailable:
             self._service.faults.note("service.jobs", "StoreUnavailable")
 
-    def _checked(self, job: Job, detector: Detector) -> Signals | None:
-        """What the detector says, or None where it, or the content's files, failed. In a thread."""
-        found: Signals | None = None
-        try:
-            with contained("service.jobs", self._service.faults):
-                found = self._detected(job, detector)
-        except SpotsafeError as error:
-            self._service.faults.note("service.jobs", type(error).__name__)
-        return found
-
-    def _detected(self, job: Job, detector: Detector) -> Signals | None:
-        """Parts that are too large are left where they are: their labels are missing, cause ``size``."""
-        service, limits = self._service, self._service.limits
-        order = service.spool.order(job.job_id)
-        unread = job_bounds.unwanted(order, limits)
-        missing = job_bounds.too_large(order, unread)
-        request = service.spool.request(order, without=unread)
-        request, too_long = fitted(request, detector.capabilities(), limits.text_characters)
-        if not len(request.content):
-            return Signals((), [*missing, *too_long], detector.version)
-        found = detector.detect([request], timeout=limits.job_seconds)
-        return with_missing(found[0], [*missing, *too_long]) if len(found) == 1 else None
-
-    def _settle(self, job: Job, signals: Signals | None, version: str) -> None:
+    def _settle(self, job: Job, outcome: Attempt, version: str) -> None:
         service = self._service
         now, limits = service.clock.now(), service.limits
         lost = job.losses >= limits.job_losses
-        if signals is not None and not signals.has_failures:
-            self._finish(job, JobState.DONE, signals, now)
+        if outcome.is_final:
+            self._finish(job, JobState.DONE, outcome, version, now)
         elif lost or job.failures + 1 >= limits.job_attempts:
-            said = signals or all_missing(job.asked.labels, Cause.ERROR, version)
-            self._finish(job._replace(failures=job.failures + (not lost)), JobState.SET_ASIDE, said, now)
+            self._finish(
+                job._replace(failures=job.failures + (not lost)), JobState.SET_ASIDE, outcome, version, now
+            )
         else:
             pause = limits.job_pause * 2**job.failures
             with service.store.writing() as connection:
-                job_table.put_back(connection, job, now + pause, now)
+                job_table.put_back(connection, job, now + pause, now, _word(outcome))
 
-    def _finish(self, job: Job, state: JobState, signals: Signals, now: float) -> None:
-        service = self._service
+    def _finish(self, job: Job, state: JobState, outcome: Attempt, version: str, now: float) -> None:
+        service, cause = self._service, _word(outcome)
+        signals = outcome.signals or all_missing(job.asked.labels, Cause.ERROR, version)
         answer = json.dumps(encode_answer([("1", signals)], signals.engine))
+        over = job_table.Ended(state, answer, signals.engine, cause)
         with service.store.writing() as connection:
-            mine = job_table.finish(connection, job, state, answer=answer, version=signals.engine, now=now)
+            mine = job_table.finish(connection, job, over, now)
         if not mine:
             return
         service.metrics.count("spotsafe_jobs_ended_total", result=state.value)
+        if state is JobState.SET_ASIDE:
+            _log.warning(
+                "job %s was set aside, cause %s (attempts that failed: %d, workers lost: %d); "
+                "spotsafe jobs list shows it, spotsafe jobs requeue has it tried again",
+                job.job_id, cause, job.failures, job.losses,
+            )  # fmt: skip
         if state is JobState.DONE or not service.limits.job_aside_seconds:
             service.spool.drop(job.job_id)
 
 
-async def _on_a_daemon(work: Callable[[], Signals | None]) -> Signals | None:
+def _word(outcome: Attempt) -> str | None:
+    return None if outcome.cause is None else outcome.cause.value
+
+
+async def _on_a_daemon(work: Callable[[], Attempt]) -> Attempt:
     """The result of *work*, on a thread that a stopping service does not wait for: a job may take a quarter
     of an hour, and whoever starts next takes it up again."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Signals | None] = loop.create_future()
+    done: asyncio.Future[Attempt] = loop.create_future()
 
-    def tell(result: Signals | None) -> None:
+    def tell(result: Attempt) -> None:
         if not done.done():
             done.set_result(result)
 
     def run() -> None:
-        result = None
+        result = Attempt(None, JobCause.DETECTOR)
         try:
             result = work()
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -110,6 +110,7 @@ jobs = Table(
     Column("parts", Text, nullable=False),
     Column("answer", Text),
     Column("version", String(200)),
+    Column("cause", String(16)),
     Index("jobs_by_turn", "state", "due_at"),
     Index("jobs_by_application", "application", "state"),
 )
@@ -117,7 +118,12 @@ jobs = Table(
 over. ``due_at`` is when a queued job may be taken, and when the lease of a running one ends; ``attempts`` is
 how often it was taken, ``failures`` and ``losses`` are how often that ended with an error and with a worker
 that vanished; ``size`` is what its content takes in the spool; ``digest`` is the client's, under its tenant's
-key; ``parts`` are the parts' names with the lengths that evidence must fit into; ``answer`` is JSON."""
+key; ``parts`` are the parts' names with the lengths that evidence must fit into; ``answer`` is JSON;
+``cause`` is what was wrong with the last attempt."""
 
-LATER_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {2: {"jobs": ("failures", "losses", "digest")}}
-"""Schema version → table → columns that it added; each has a default, so that older rows can be read."""
+LATER_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
+    2: {"jobs": ("failures", "losses", "digest")},
+    3: {"jobs": ("cause",)},
+}
+"""Schema version → table → columns that it added; each has a default or may be empty, so that older rows can
+be read."""

@@ -178,7 +178,7 @@ def test_a_store_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> N
 
     Store.open(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE_NAME) as old:
-        for column in ("digest", "failures", "losses"):
+        for column in ("digest", "failures", "losses", "cause"):
             old.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
         old.execute("UPDATE about SET value = '1' WHERE name = 'schema'")
         old.execute(

@@ -275,8 +275,9 @@ def test_a_worker_that_was_given_up_for_dead_changes_nothing_any_more(store: Sto
         late = clock.time + 61
         assert not job_table.renew(connection, slow, late)
         assert not job_table.put_back(connection, slow, late, late)
-        assert not job_table.finish(connection, slow, JobState.DONE, answer="{}", version="", now=late)
-        assert job_table.finish(connection, quick, JobState.DONE, answer="{}", version="", now=late)
+        ended = job_table.Ended(JobState.DONE, "{}", "", None)
+        assert not job_table.finish(connection, slow, ended, late)
+        assert job_table.finish(connection, quick, ended, late)
 
 
 @pytest.mark.parametrize(
