@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -82,6 +84,17 @@ def _encode_sound(target: Any, stream: Any, samples: NDArray[np.int16], begin: i
     target.mux(stream.encode(None))
 
 
+@contextmanager
+def ordinary_thread() -> Iterator[None]:
+    """Inside, the calling thread may change how it is scheduled; afterwards it is as before. SVT-AV1, run by
+    root, makes it and all that it starts later real-time: two threads of it that spin stop a machine."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def movie(
     frames: Sequence[U8],
     *,
@@ -95,7 +108,7 @@ def movie(
     import av
 
     out = io.BytesIO()
-    with av.open(out, "w", format=container) as target:
+    with ordinary_thread(), av.open(out, "w", format=container) as target:
         stream: Any = target.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"

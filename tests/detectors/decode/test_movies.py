@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,7 @@ def test_every_accepted_format_gives_one_frame_for_each_shot(container: str, cod
     assert found.seconds == pytest.approx(3.0, abs=0.15)
     for number, frame in first.items():
         assert np.abs(frame.pixels.astype(int) - made.scene(number)).mean() < 8
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_the_sound_track_comes_along() -> None:
