@@ -19,7 +19,9 @@ def sweep(service: Service) -> bool:
         )
         # A job's row comes before its content: what has no row is left over.
         needed = job_table.with_content(connection, now - limits.job_aside_seconds)
-        service.spool.sweep(needed, limits.job_receive_seconds)
+        retired = service.spool.retire(needed)
+    # Deleting gigabytes takes its time, and whoever writes to the store waits for nobody's files.
+    service.spool.sweep(retired, limits.job_receive_seconds)
     return queued > 0
 
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -27,6 +27,7 @@ from spotsafe.service.problems import MALFORMED, MISMATCH, NO_ROOM, TOO_LARGE, P
 FOLDER = "jobs"
 _ORDER = "order.json"
 _UNFINISHED = ".new"
+_RETIRED = ".gone"
 
 
 class Spool:
@@ -115,16 +116,26 @@ class Spool:
         """Delete a job's content. Blocking."""
         shutil.rmtree(self._root / job_id, ignore_errors=True)
 
-    def sweep(self, needed: set[str], unfinished: float) -> None:
-        """Delete the content of every job but those *needed*, and of these what uploads left behind that
-        wrote nothing for *unfinished* seconds: a crash ended them. Blocking."""
-        before = self._now() - unfinished
+    def retire(self, needed: set[str]) -> list[Path]:
+        """Give the folder of every job but those *needed* another name, and return these: quick, however much
+        lies in them, and a job that is ordered anew after that begins a folder of its own. Blocking."""
+        retired = []
         for entry in self._root.iterdir() if self._root.is_dir() else ():
-            if entry.name not in needed:
-                self.drop(entry.name)
-                continue
-            for left in entry.glob(f"*{_UNFINISHED}"):
-                _forget(left, before)
+            if entry.suffix == _RETIRED:  # a crash ended an earlier sweep
+                retired.append(entry)
+            elif entry.name not in needed:
+                with suppress(FileNotFoundError):  # it was dropped in this moment
+                    retired.append(entry.rename(self._root / f"{entry.name}.{os.urandom(8).hex()}{_RETIRED}"))
+        return retired
+
+    def sweep(self, retired: Sequence[Path], unfinished: float) -> None:
+        """Delete what was *retired*, and what uploads left behind that wrote nothing for *unfinished*
+        seconds: a crash ended them. Blocking, for as long as the disk takes."""
+        for entry in retired:
+            shutil.rmtree(entry, ignore_errors=True)
+        before = self._now() - unfinished
+        for left in self._root.glob(f"*/*{_UNFINISHED}"):
+            _forget(left, before)
 
     def _part(self, job_id: str, position: int) -> Path:
         return self._root / job_id / f"{position}.part"

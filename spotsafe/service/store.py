@@ -8,6 +8,7 @@ SQLite's own dialect except for ``ON CONFLICT DO NOTHING``, which PostgreSQL has
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ FILE_NAME = "spotsafe.sqlite"
 
 class StoreUnavailable(SpotsafeError):
     """The store could not be read or written; the message has no statement and no value."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another process writes, and did not end in the time that is waited for it."""
 
 
 class Added(NamedTuple):
@@ -84,6 +89,10 @@ class Store:
         engine = sqlite_engine(file)
         try:
             return cls(engine, folder)
+        except StoreBusy:
+            raise ConfigurationError(
+                f"{file} is locked: another process writes to it; try again, or end that process"
+            ) from None
         except StoreUnavailable:
             raise ConfigurationError(
                 f"{file} cannot be read as a store (damaged, or of something else): move it away, "
@@ -149,10 +158,10 @@ class Store:
             self._engine.dispose()
 
 
-def sqlite_engine(file: Path) -> Engine:
-    """An engine on one SQLite file: write-ahead log, full synchronisation, five seconds for a lock."""
+def sqlite_engine(file: Path, *, patience: float = 5.0) -> Engine:
+    """An engine on one SQLite file: write-ahead log, full synchronisation, *patience* seconds for a lock."""
     url = URL.create("sqlite", database=str(file))
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5.0}, pool_size=8)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": patience}, pool_size=8)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
@@ -249,4 +258,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+        # The low byte is the error, the others say more precisely which.
+        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreBusy("the store is busy: another process writes to it") from None
         raise StoreUnavailable(f"the store failed ({type(error).__name__})") from None

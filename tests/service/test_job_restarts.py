@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,6 +274,27 @@ def test_what_a_crash_left_lying_is_swept(service: Callable[..., TestClient], st
     assert {path.name for path in root.rglob("*")} == {ID.format(1), new.name, "order.json"}
 
 
+def test_files_are_deleted_while_others_may_write(
+    service: Callable[..., TestClient], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; and a job that is ordered in the meantime loses nothing."""
+    client = service(limits=QUICK._replace(job_workers=0), detector=FakeDetector(kinds=("audio",)))
+    folder = store.folder / "jobs" / ID.format(1)
+    folder.mkdir(parents=True)
+    (folder / "0.part").write_bytes(b"of a job that nobody knows")
+    remove, written = shutil.rmtree, []
+
+    def removing(path: Path, **options: Any) -> None:
+        order(client)
+        written.append(store.probe(1.0))
+        remove(path, **options)
+
+    monkeypatch.setattr("spotsafe.service.spool.shutil.rmtree", removing)
+    job_sweep.sweep(client.app.state.service)  # type: ignore[attr-defined]
+    assert written == [None]
+    assert [path.name for path in (store.folder / "jobs").rglob("*")] == [ID.format(1), "order.json"]
+
+
 def test_an_upload_in_progress_is_no_left_over(tmp_path: Path) -> None:
     """Only what nobody wrote to for as long as an upload may take."""
     spool = Spool(tmp_path, now=lambda: 1000.0)
@@ -281,9 +303,9 @@ def test_an_upload_in_progress_is_no_left_over(tmp_path: Path) -> None:
     part = folder / "0.part.x.new"
     part.touch()
     os.utime(part, (990.0, 990.0))
-    spool.sweep({ID.format(1)}, 11.0)
+    spool.sweep([], 11.0)
     assert part.exists()
-    spool.sweep({ID.format(1)}, 9.0)
+    spool.sweep([], 9.0)
     assert not part.exists()
 
 

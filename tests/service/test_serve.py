@@ -6,12 +6,14 @@ import io
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from spotsafe.service.app import create_app
 from spotsafe.service.background import bound, running
 from spotsafe.service.keys import KeyRing, add_key
 from spotsafe.service.serve import is_loopback, serve, service_app
-from spotsafe.service.store import Store
+from spotsafe.service.store import FILE_NAME, Store, sqlite_engine
 from spotsafe.service.tables import about
 
 
@@ -94,6 +96,26 @@ def test_a_data_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None
     later.close()
     with pytest.raises(ConfigurationError, match="schema 99"):
         Store.open(tmp_path / "later")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_data_directory_in_use_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Another process holds its lock: trying again helps, moving the file away would lose it."""
+    if known:
+        Store.open(tmp_path).close()
+    monkeypatch.setattr("spotsafe.service.store.sqlite_engine", partial(sqlite_engine, patience=0.01))
+    other = sqlite3.connect(tmp_path / FILE_NAME)
+    if known:
+        other.execute("UPDATE about SET value = '1' WHERE name = 'schema'")
+        other.commit()
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ConfigurationError, match="try again") as refused:
+        Store.open(tmp_path)
+    assert "damaged" not in str(refused.value)
+    other.close()
+    Store.open(tmp_path).close()
 
 
 def test_a_taken_port_is_refused_with_the_remedy() -> None:
