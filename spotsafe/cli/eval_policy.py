@@ -19,8 +19,13 @@ from spotsafe.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from spotsafe.evaluation.datasets.rows import DataSet
     from spotsafe.evaluation.policies.changes import SurfaceDifference
+    from spotsafe.evaluation.policies.data import PolicyData
     from spotsafe.evaluation.runs.run import ScoredRun
     from spotsafe.policy.surface import PolicySet
+
+
+NAMED = 6
+"""Labels that a suggested command names one by one."""
 
 
 def add_scored(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +41,7 @@ def add_scored(parser: argparse.ArgumentParser) -> None:
 
 def scored(args: argparse.Namespace, labels: Sequence[str], out: Output) -> tuple[ScoredRun, DataSet | None]:
     """The run that the options name, scored for *labels* and those of the data; the data where they are
-    named. Raises ConfigurationError."""
+    named. Raises ConfigurationError, also where an earlier run was not scored for all of *labels*."""
     from spotsafe.cli.eval_run import RUNS, chosen_detector, slug
     from spotsafe.core.labels import expand
     from spotsafe.evaluation.runs.run import open_run
@@ -44,7 +49,7 @@ def scored(args: argparse.Namespace, labels: Sequence[str], out: Output) -> tupl
 
     dataset = dataset_of(args) if args.data else None
     if args.run is not None:
-        return open_run(args.run), dataset
+        return _complete(open_run(args.run), labels), dataset
     if dataset is None:
         raise ConfigurationError("name what is judged: --data SET (with --detector), or --run RUN")
     wanted = expand([*labels, *dataset.labels])
@@ -59,6 +64,31 @@ def scored(args: argparse.Namespace, labels: Sequence[str], out: Output) -> tupl
             progress=progress_of(out, "scored"),
         )
     return run, dataset
+
+
+def _complete(run: ScoredRun, labels: Sequence[str]) -> ScoredRun:
+    """*run*, refused where rules read labels that it was never scored for: they would count as clean."""
+    from spotsafe.evaluation.policies.data import unscored
+
+    lacking = unscored(run, labels)
+    if not lacking:
+        return run
+    whole = [*run.labels, *lacking]
+    asked = " ".join(f"--labels {label}" for label in whole) if len(whole) <= NAMED else "--labels '*'"
+    raise ConfigurationError(
+        f"{run.folder} has no scores of {len(lacking)} labels that the policy reads, and what nobody scored "
+        f"is not clean: {', '.join(lacking)}; score them too: spotsafe eval run --data SET --detector SPEC "
+        f"{asked} --out NEW, then --run NEW (or give --data and --detector here instead of --run)"
+    )
+
+
+def tell_unsupported(data: PolicyData, labels: Sequence[str], out: Output) -> list[str]:
+    """The labels that the detector never gives, which it also says to people."""
+    found = list(data.unsupported(labels))
+    if found:
+        told = f"the detector gives no {', '.join(found)}: rules on them do what if_missing unsupported says"
+        out.line(told, "warn")
+    return found
 
 
 def configure_policy(parser: argparse.ArgumentParser) -> None:
@@ -85,26 +115,29 @@ def configure_policy(parser: argparse.ArgumentParser) -> None:
 
 
 def policy(args: argparse.Namespace, out: Output) -> int:
-    """0; between two policies 1 where something gets looser. Raises SpotsafeError."""
+    """0; between two policies 1 where something gets looser, or loses an effect while it gains something.
+    Raises SpotsafeError."""
     from spotsafe.evaluation.policies.data import policy_data
     from spotsafe.evaluation.policies.outcomes import Circumstances
 
     now = time.time()
     before = policies_of([args.before], args.waivers, now)
     after = None if args.after is None else policies_of([args.after], args.waivers, now)
-    run, dataset = scored(args, _labels(before, after, args.surface), out)
+    labels = _labels(before, after, args.surface)
+    run, dataset = scored(args, labels, out)
     if args.with_content and dataset is None:
         raise ConfigurationError("--with-content needs --data: runs keep no content, it is read again")
     if args.with_content and dataset is not None:
         require_same_data(run, dataset)
     given = Circumstances(_context(args.context), now)
-    data = policy_data(run)
+    data = policy_data(run, labels)
+    told = {"run": str(run.folder), "unsupported": tell_unsupported(data, labels, out)}
     if after is None:
         from spotsafe.evaluation.policies.measured import evaluate_policies
 
         found = evaluate_policies(before, data, surfaces=args.surface, groupings=args.by, circumstances=given)
         show_figures(found, out)
-        out.json({"run": str(run.folder), "surfaces": [figures.to_json() for figures in found]})
+        out.json({**told, "surfaces": [figures.to_json() for figures in found]})
         return 0
     from spotsafe.evaluation.policies.changes import difference
 
@@ -113,8 +146,8 @@ def policy(args: argparse.Namespace, out: Output) -> int:
     )
     shown = _contents(differences, dataset) if args.with_content and dataset is not None else {}
     show_changes(differences, shown, out)
-    out.json({"run": str(run.folder), "surfaces": [_plain(one, shown) for one in differences]})
-    return 1 if any(one.looser.value for one in differences) else 0
+    out.json({**told, "surfaces": [_plain(one, shown) for one in differences]})
+    return 1 if any(one.looser.value or one.other.value for one in differences) else 0
 
 
 def _labels(before: PolicySet, after: PolicySet | None, surfaces: Sequence[str]) -> list[str]:

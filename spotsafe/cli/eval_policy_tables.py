@@ -90,7 +90,7 @@ def show_changes(found: Sequence[SurfaceDifference], shown: Shown, out: Output) 
         for change in one.changes:
             _show_examples(change, shown, out)
         people = f"{share(one.people_before)} → {share(one.people_after)}"
-        style = "warn" if one.looser.value else "good"
+        style = "warn" if one.looser.value or one.other.value else "good"
         out.line()
         if one.changes:
             out.line(

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotsafe.cli.eval_policy import add_scored, scored
+from spotsafe.cli.eval_policy import add_scored, scored, tell_unsupported
 from spotsafe.cli.output import Output
 from spotsafe.cli.sources import add_waivers, policies_of, surface_of
 from spotsafe.core.errors import ConfigurationError
@@ -50,8 +50,10 @@ def tune(args: argparse.Namespace, out: Output) -> int:
     targets = _targets(args)
     policy = surface_of(policies_of([args.manifest], args.waivers, now), args.surface)
     run, _ = scored(args, policy.labels, out)
+    data = policy_data(run, policy.labels)
+    unsupported = tell_unsupported(data, policy.labels, out)
     found = tuned(
-        policy, args.rule, policy_data(run), targets, confidence=args.confidence,
+        policy, args.rule, data, targets, confidence=args.confidence,
         circumstances=Circumstances(now=now),
     )  # fmt: skip
     told = to_json(found)
@@ -63,7 +65,7 @@ def tune(args: argparse.Namespace, out: Output) -> int:
         path = Path(found.edit.file)
         path.write_text(found.edit.applied(path.read_text("utf-8")), "utf-8")
     _show(told, out, wrote=args.write and found.edit is not None)
-    out.json({"run": str(run.folder), **told})
+    out.json({"run": str(run.folder), "unsupported": unsupported, **told})
     return 0 if found.threshold is not None else 1
 
 

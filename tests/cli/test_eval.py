@@ -12,6 +12,7 @@ import pytest
 from spotsafe.cli.eval_options import progress_of
 from spotsafe.cli.main import main
 from spotsafe.cli.output import Output
+from spotsafe.core.labels import LABELS
 from spotsafe.core.seams import Detector
 from spotsafe.detectors.backends import choose
 from spotsafe.testing.detector import FakeDetector
@@ -359,12 +360,64 @@ def test_changes_do_not_borrow_content_from_other_data(
     """Content comes from the very data that the run was scored on, or not at all."""
     (place / "a.yaml").write_text(MANIFEST, "utf-8")
     (place / "b.yaml").write_text(MANIFEST.replace("0.5", "0.7"), "utf-8")
-    called(f"{RUN} --out run", capsys)
+    called(f"{RUN} --labels * --out run", capsys)
     text = (place / "comments.jsonl").read_text("utf-8")
     (place / "comments.jsonl").write_text(text.replace("nice thing", "another"), "utf-8")
     code, found = called("policy a.yaml b.yaml --run run --data comments.jsonl --with-content", capsys)
     assert code == 2
     assert "digest differs" in found["error"]
+
+
+def test_other_instead_of_a_hold_is_a_finding(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was held and is now published and looked at is looser, one effect for another is a finding too."""
+    held = MANIFEST.replace("then: hold", "then: [hold, nudge]")
+    for after, direction in (("[nudge, review]", "looser"), ("[hold, review]", "other")):
+        (place / "a.yaml").write_text(held, "utf-8")
+        (place / "b.yaml").write_text(MANIFEST.replace("then: hold", f"then: {after}"), "utf-8")
+        code, found = called("policy a.yaml b.yaml --data comments.jsonl", capsys)
+        assert code == 1
+        assert [change["direction"] for change in found["surfaces"][0]["changes"]] == [direction]
+        assert found["surfaces"][0][direction]["value"] == pytest.approx(86 / 160)
+
+
+@pytest.mark.parametrize("words", ["policy a.yaml", "tune a.yaml --surface a.b --rule toxic --recall 0.5"])
+def test_a_run_without_labels_that_rules_read_is_refused(
+    place: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody scored is not clean: the labels, and a command whose run is then taken."""
+    (place / "a.yaml").write_text(MANIFEST, "utf-8")
+    called(f"{RUN} --out run", capsys)
+    code, found = called(f"{words} --run run", capsys)
+    assert code == 2
+    assert "child.csam" in found["error"]
+    assert "spotsafe eval run --data SET --detector SPEC --labels '*' --out NEW" in found["error"]
+    called(f"{RUN} --labels * --out new", capsys)
+    assert called(f"{words} --run new", capsys)[0] == 0
+
+
+def test_labels_that_the_detector_never_gives_are_unsupported(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run of all that a detector gives is whole: other labels are unsupported in every row, which a
+    manifest answers by if_missing, the same from the data and from the run, and people are told."""
+    given = [label for label in LABELS if label != "integrity.spam"]
+    narrow = FakeDetector({"obvious": {"tone.toxic": 0.9}}, id="narrow", labels=given)
+    monkeypatch.setattr(choose, "_local", lambda tier: narrow)
+    rule = "      - {id: s, label: integrity.spam, at: 0.5, then: block, if_missing: {unsupported: limit}}\n"
+    (place / "a.yaml").write_text(MANIFEST + rule, "utf-8")
+    called(f"{RUN} {' '.join(f'--labels {label}' for label in given)} --out run", capsys)
+    code, found = called("policy a.yaml --run run", capsys)
+    assert code == 0
+    assert found["unsupported"] == ["integrity.spam"]
+    fresh = called("policy a.yaml --data comments.jsonl", capsys)[1]
+    assert found["surfaces"] == fresh["surfaces"]
+    assert found["unsupported"] == fresh["unsupported"]
+    assert found["surfaces"][0]["unscored"] == []
+    shares = found["surfaces"][0]["shares"]
+    assert 0 < shares["hold"]["value"] < 1
+    assert shares["hold"]["value"] + shares["limit"]["value"] == pytest.approx(1)
+    assert main(["eval", "policy", "a.yaml", "--run", "run"]) == 0
+    assert "integrity.spam" in capsys.readouterr().out
 
 
 POLICY_UNUSABLE = [

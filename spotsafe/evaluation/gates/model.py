@@ -22,7 +22,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from spotsafe.core.errors import ConfigurationError, Fault
 from spotsafe.core.labels import expand, specificity
@@ -103,9 +103,9 @@ class RequirementModel(Strict):
     each: Annotated[str, Field(min_length=1)] | None = None
     """A slice whose every value must keep the bound, e.g. `functionality` or `language`."""
     at_least: float | None = None
-    """The least that the figure may be."""
+    """The least that the figure may be; a share (0.02 is 2 %), but for `cost`."""
     at_most: float | None = None
-    """The most that the figure may be."""
+    """The most that the figure may be; a share (0.02 is 2 %), but for `cost`."""
     gap_at_most: Annotated[float, Field(ge=0)] | None = None
     """The most by which the figure may differ between the values of `each`."""
     no_worse_than: Annotated[str, Field(min_length=1)] | None = None
@@ -117,6 +117,16 @@ class RequirementModel(Strict):
     """What must keep the bound: the figure itself or an end of its 95 % interval."""
     threshold: Share | None = None
     """Where scores are cut for this requirement."""
+
+    @field_validator("at_least", "at_most", "gap_at_most", "margin")
+    @classmethod
+    def a_share(cls, value: float | None, info: ValidationInfo) -> float | None:
+        """A bound of a share is one: a bound of 2, meant as 2 %, would let everything pass."""
+        metric = info.data.get("metric")
+        if value is None or metric is None or metric == "cost" or 0 <= value <= 1:
+            return value
+        hint = f"{value / 100:g} means {value:g} %" if 1 < value <= 100 else "0.02 means 2 %"
+        raise problem(f"is no bound for {metric}, which runs from 0 to 1", hint)
 
     @model_validator(mode="after")
     def one_bound(self) -> RequirementModel:

@@ -25,6 +25,14 @@ REPLICATES = 200
 PERCENTILE_REPLICATES = 500
 """Draws per interval whose ends are read off them."""
 
+FEW_LOST = 3.0
+"""Positives' worth of loss, ``positives (1 - v)``, below which draws of the rows say too little of rows that
+were not drawn: at none of them 3 may stand behind it (the rule of three). Of intervals of the bootstrap alone
+two thirds to nine tenths held the truth there."""
+
+ROUNDING = 1e-12
+"""How far sums of precisions may end beside 1 where the ranking is perfect."""
+
 MAX_CELLS = 2048
 
 
@@ -117,17 +125,25 @@ def logit_bootstrap(
 ) -> Estimate:
     """*value* with ``logit(v) ± z sd``, the deviation taken over bootstrap logits of the rows' cells. Where
     the value is 0 or 1 the bootstrap sees no variation; the exact bound of that many positives all found (or
-    missed) is given."""
+    missed) is given. Close to 1 (:data:`FEW_LOST`) it sees too little, and the interval is at least as wide
+    as that bound, so that it narrows into the one at 1 instead of being far tighter just before it."""
     method = f"logit, poisson bootstrap ({REPLICATES})"
+    if value > 1 - ROUNDING:
+        value = 1.0
     if not 0 < value < 1:
-        low, high = clopper_pearson(rows.positives * value, rows.positives)
-        return Estimate(value, float(low), float(high), rows.n, rows.positives, "clopper-pearson")
+        least, most = clopper_pearson(rows.positives * value, rows.positives)
+        return Estimate(value, float(least), float(most), rows.n, rows.positives, "clopper-pearson")
     drawn = statistic(*replicates(_held(rows, found), rng, REPLICATES))
-    edge = 0.5 / (rows.n + 1)
+    # An edge this side of the value would gather the draws there and take their spread away.
+    edge = min(0.5 / (rows.n + 1), value / 2, (1 - value) / 2)
     drawn = np.clip(drawn[np.isfinite(drawn)], edge, 1 - edge)
     deviation = float(np.std(np.log(drawn / (1 - drawn)), ddof=1)) * value * (1 - value)
     bounds = logit_delta(value, deviation)
-    return Estimate(value, float(bounds[0]), float(bounds[1]), rows.n, rows.positives, method)
+    low, high = float(bounds[0]), float(bounds[1])
+    if rows.positives * (1 - value) < FEW_LOST:
+        exact, _ = clopper_pearson(rows.positives * value, rows.positives)
+        low, high, method = min(low, float(exact)), 1.0, f"{method}, at least clopper-pearson"
+    return Estimate(value, low, high, rows.n, rows.positives, method)
 
 
 def _held(rows: Judged | Sizes, found: Cells | None) -> Cells:

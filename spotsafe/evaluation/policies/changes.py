@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spotsafe.core.decision import Disposition, Effect
 from spotsafe.evaluation.metrics.columns import Bools
 from spotsafe.evaluation.metrics.estimate import Estimate
 from spotsafe.evaluation.policies.data import PolicyData
 from spotsafe.evaluation.policies.measured import chosen_surfaces
 from spotsafe.evaluation.policies.outcomes import PEOPLE, Circumstances, Outcomes, outcomes
+from spotsafe.policy.actions import Action
 from spotsafe.policy.surface import PolicySet, SurfacePolicy
 
 STRICTER, LOOSER, OTHER = "stricter", "looser", "other"
-"""After against before in the ratchet's order; ``other``: neither is at least as strict as the other."""
+"""After against before, see :func:`direction_of`; ``other``: something is lost and something else comes."""
 
 EXAMPLES = 5
 """Rows shown of each change."""
@@ -114,6 +116,23 @@ def _policy(policies: PolicySet, others: PolicySet, name: str) -> SurfacePolicy:
     return chosen_surfaces(policies, [name])[0]
 
 
+def direction_of(before: Action, after: Action) -> str:
+    """Whether *after* is stricter or looser than *before*, or :data:`OTHER`.
+
+    What happens to the content comes first: a lower disposition is looser whatever effects come with it. At
+    an equal one a lost effect is looser, unless another comes. A higher one is stricter, unless it loses an
+    effect that is still needed: what is held or blocked is not published, so of it only preserved evidence.
+    """
+    lost, gained = before.effects - after.effects, after.effects - before.effects
+    if after.disposition < before.disposition:
+        return LOOSER
+    if after.disposition == before.disposition:
+        return OTHER if lost and gained else LOOSER if lost else STRICTER
+    if after.disposition >= Disposition.HOLD:
+        lost &= {Effect.QUARANTINE}
+    return OTHER if lost else STRICTER
+
+
 def compare(
     before: Outcomes, after: Outcomes, *, examples: int = EXAMPLES, content: Content | None = None
 ) -> SurfaceDifference:
@@ -129,7 +148,7 @@ def compare(
         rows = pairs == pair
         first = int(np.argmax(rows))
         one, two = before.action(first), after.action(first)
-        direction = STRICTER if two.covers(one) else LOOSER if one.covers(two) else OTHER
+        direction = direction_of(one, two)
         masks[direction] |= rows
         change = Change(
             " + ".join(one.words),

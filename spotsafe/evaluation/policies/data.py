@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotsafe.core.errors import ConfigurationError
+from spotsafe.core.signals import Cause
 from spotsafe.evaluation.metrics import sampled
 from spotsafe.evaluation.metrics.columns import POSITIVE_FROM, Bools
 from spotsafe.evaluation.metrics.estimate import Estimate, refusal
@@ -99,6 +100,17 @@ class PolicyData:
                 told = True
         return found if told else np.zeros(self.size, np.bool_)
 
+    def unsupported(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Which of *labels* have no score in any row because what scored them never gives them."""
+        code = layout.CAUSE_CODES[Cause.UNSUPPORTED]
+        held = [label for label in labels if label in self.scores and label in self.causes]
+        return tuple(
+            label
+            for label in held
+            if bool((np.asarray(self.causes[label]) == code).all())
+            and bool(np.isnan(np.asarray(self.scores[label])).all())
+        )
+
     def share(self, held: Bools, of: Bools | None = None, *, what: str = "rows") -> Estimate:
         """The share of the rows *of* (None: all) that are in *held* too: with a Wilson interval, or where
         rows were chosen by score as a Hájek estimate, refused where that is."""
@@ -112,8 +124,21 @@ class PolicyData:
         return sampled.share(labels, lambda truth: (truth * inside, inside.astype(np.float64)), what)
 
 
-def policy_data(run: ScoredRun) -> PolicyData:
-    """The columns of a scored run; nothing is copied."""
+def unscored(run: ScoredRun, labels: Sequence[str]) -> tuple[str, ...]:
+    """Which of *labels* the run was not asked for although its detector may give them, or did not say."""
+    gives = run.meta.gives
+    return tuple(x for x in labels if x not in run.labels and (gives is None or x in gives))
+
+
+def policy_data(run: ScoredRun, labels: Sequence[str] = ()) -> PolicyData:
+    """The columns of a scored run; nothing is copied. Of *labels*, which policies read, those that the run
+    lacks and its detector can never give are missing in every row as ``unsupported``, as in the product."""
+    lacking = set(unscored(run, labels))
+    never = [label for label in labels if label not in run.labels and label not in lacking]
+    empty = np.broadcast_to(np.float32(np.nan), (len(run),))
+    code = np.uint8(layout.CAUSE_CODES[Cause.UNSUPPORTED])
+    scores = {label: run.scores(label) for label in run.labels}
+    causes = {label: run.causes(label) for label in run.labels}
     categories = {
         name: Grouping(run.category(name).codes, run.category(name).values)
         for name in run.meta.categories
@@ -125,8 +150,8 @@ def policy_data(run: ScoredRun) -> PolicyData:
         known = layout.STRATUM in run.meta.categories
         sampling = Sampling(run.inclusion, run.category(layout.STRATUM).codes if known else None)
     return PolicyData(
-        {label: run.scores(label) for label in run.labels},
-        causes={label: run.causes(label) for label in run.labels},
+        {**scores, **dict.fromkeys(never, empty)},
+        causes={**causes, **dict.fromkeys(never, np.broadcast_to(code, (len(run),)))},
         truth={label: run.truth(label) for label in run.labels},
         kinds=None if kinds is None else Grouping(kinds.codes, kinds.values),
         groupings={name.removeprefix(layout.SLICE): found for name, found in categories.items()},

@@ -66,7 +66,8 @@ class Meta(NamedTuple):
     and its *digest* (SHA-256, hex), *labels* in the order of the columns, *limit* rows at most; then what
     came of it: *rows*, *row_digest* (SHA-256 over the ids), *categories* (name → values by index),
     *left_out* (slices with too many values), *seconds* spent with the detector; *sampled* as the data set
-    says; *created* is Unix time; *product* the version of spotsafe."""
+    says; *created* is Unix time; *product* the version of spotsafe; *gives* the labels that the detector said
+    it can give, None where it did not say."""
 
     detector: str
     versions: tuple[str, ...]
@@ -84,6 +85,7 @@ class Meta(NamedTuple):
     product: str = ""
     source: Mapping[str, Any] = {}
     asked: str = ""
+    gives: tuple[str, ...] | None = None
 
     @property
     def join(self) -> str | None:
@@ -111,6 +113,7 @@ class Meta(NamedTuple):
         fields["categories"] = {name: list(values) for name, values in self.categories.items()}
         for name in ("versions", "labels", "left_out"):
             fields[name] = list(fields[name])
+        fields["gives"] = None if self.gives is None else list(self.gives)
         return {"format": FORMAT, **fields, "join": self.join}
 
 
@@ -138,6 +141,7 @@ def read_meta(folder: Path, name: str = META) -> Meta | None:
         fields["categories"] = {key: tuple(values) for key, values in fields["categories"].items()}
         for key in ("versions", "labels", "left_out"):
             fields[key] = tuple(fields[key])
+        fields["gives"] = None if fields.get("gives") is None else tuple(fields["gives"])
         return Meta(**fields)
     except FileNotFoundError:
         return None

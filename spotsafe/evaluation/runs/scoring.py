@@ -105,6 +105,7 @@ def _described(
             f"{dataset.name}: no label of the taxonomy is asked for (named: {named}); "
             "`spotsafe explain --labels` lists them"
         )
+    capabilities = detector.capabilities()
     return layout.Meta(
         detector.id,
         (),
@@ -116,6 +117,7 @@ def _described(
         product=__version__,
         source=_source(dataset),
         asked=detector.version,
+        gives=None if capabilities is None else tuple(sorted(capabilities.labels)),
     )
 
 

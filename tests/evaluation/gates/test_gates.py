@@ -209,6 +209,12 @@ BAD = [
     (listing("metric: fpr, label: '*', at_most: 1, slice: de"), "language: de"),
     (listing("metric: fpr, label: '*', each: a, no_worse_than: b"), "requirement per slice"),
     (listing("metric: fpr, label: '*', each: a, gap_at_most: 1, confidence: upper"), "goes with at_least"),
+    (listing("metric: fpr, label: '*', at_most: 2"), "gate.yaml:3:40: 'at_most'"),
+    (listing("metric: fpr, label: '*', at_most: 2"), "0.02 means 2 %"),
+    (listing("metric: auprc, label: '*', at_least: 70"), "0.7 means 70 %"),
+    (listing("metric: auprc, label: '*', at_least: -0.1"), "from 0 to 1"),
+    (listing("metric: fpr, label: '*', each: a, gap_at_most: 3"), "0.03 means 3 %"),
+    (listing("metric: fpr, label: '*', no_worse_than: b, margin: 1.5"), "'margin'"),
     (f"{HEAD}thresholds: {{hat: 1}}\n{ONE}", "gate.yaml:2:"),
     (f"{HEAD}thresholds: {{'*': 7}}\n{ONE}", "0 to 1"),
     ("- 1\n", "starts with 'spotsafe-gate: 1'"),
@@ -225,6 +231,13 @@ def test_faults_in_a_gate_are_told_with_place_and_remedy(tmp_path: Path, text: s
         read_gate(path)
     assert told in str(caught.value)
     assert f"{path}:" in str(caught.value)
+
+
+def test_a_cost_may_be_bounded_by_more_than_one(tmp_path: Path) -> None:
+    """Prices are free, so a cost is no share."""
+    path = tmp_path / "gate.yaml"
+    path.write_text(listing("metric: cost, label: '*', at_most: 20"), "utf-8")
+    assert read_gate(path).requirements[0].at_most == 20
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:

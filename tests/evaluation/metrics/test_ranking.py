@@ -58,6 +58,36 @@ def test_perfect_areas_keep_an_honest_bound() -> None:
     assert auprc([1] * 20 + [0] * 40, [1.0] * 20 + [0.0] * 40, RNG(0)).low == pytest.approx(0.025 ** (1 / 20))
 
 
+def test_an_area_just_below_one_is_no_surer_than_one() -> None:
+    """A false alarm that climbs down from above the last positive, then none: the lower bound rises towards
+    that of the perfect case and never stands above it, and the value is always inside."""
+    found = []
+    for place in (5, 10, 15, 19, 20):
+        truth = [1] * place + [0] + [1] * (20 - place) + [0] * 39
+        found.append(auprc(truth, np.arange(60, 0, -1.0), RNG(0)))
+    lows = [one.low for one in found]
+    assert found[3].value == pytest.approx((19 + 20 / 21) / 20)
+    assert lows == sorted(lows)
+    assert lows[-1] == pytest.approx(0.025 ** (1 / 20))
+    assert lows[-2] > 0.8
+    assert all(one.low < one.value <= one.high for one in found)
+
+
+def test_intervals_of_areas_near_one_cover_the_truth() -> None:
+    """20 positives over 40 negatives far apart, one positive in twenty lost among them: in at least nine of
+    ten samples the truth (0.97) is inside, where draws of the rows alone held it in eight."""
+    rng = RNG(5)
+
+    def apart(positives: int, negatives: int) -> tuple[np.ndarray, np.ndarray]:
+        truth = np.repeat([True, False], [positives, negatives])
+        shift = 4.0 * (truth & (rng.random(len(truth)) >= 0.05))
+        return truth, rng.normal(size=len(truth)) + shift
+
+    true = average_precision_score(*apart(40_000, 80_000))
+    found = [auprc(*apart(20, 40), rng) for _ in range(60)]
+    assert sum(one.low <= true <= one.high for one in found) >= 0.9 * 60
+
+
 @pytest.mark.parametrize("truth", [[1] * 30, [0] * 30, [1] * 3 + [0] * 27])
 def test_too_few_rows_of_a_class_are_refused(truth: list[int]) -> None:
     """Below ten positives or negatives there is a reason and no figure."""

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from spotsafe.core.errors import ConfigurationError
 from spotsafe.core.labels import LABELS
 from spotsafe.core.signals import Cause, Missing, Signal, Signals, Span
-from spotsafe.evaluation.policies.changes import LOOSER, STRICTER, difference
+from spotsafe.evaluation.policies.changes import LOOSER, OTHER, STRICTER, difference, direction_of
 from spotsafe.evaluation.policies.data import Grouping, PolicyData, Sampling
 from spotsafe.evaluation.policies.measured import evaluate_policies
 from spotsafe.evaluation.policies.outcomes import Circumstances, outcomes
 from spotsafe.evaluation.runs import layout
+from spotsafe.policy.actions import action
 from spotsafe.policy.evaluate import evaluate
 from spotsafe.policy.load import load_text
 from spotsafe.policy.surface import PolicySet
@@ -177,6 +178,28 @@ def test_a_difference_by_hand() -> None:
     assert "comments.create#spam-block" in change.examples[0].rules_before
     back = difference(policies(0.9), policies(0.8), table(rows))[0]
     assert back.changes[0].direction == STRICTER
+
+
+DIRECTIONS = [
+    ("hold nudge", "nudge review", LOOSER),
+    ("block", "hold review", LOOSER),
+    ("hold", "limit redact quarantine", LOOSER),
+    ("hold nudge", "hold", LOOSER),
+    ("nudge", "allow", LOOSER),
+    ("hold nudge", "hold review", OTHER),
+    ("allow", "label", STRICTER),
+    ("nudge", "hold", STRICTER),
+    ("redact review", "block", STRICTER),
+    ("redact", "limit", OTHER),
+    ("hold quarantine", "block", OTHER),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), DIRECTIONS)
+def test_what_is_published_comes_before_effects(before: str, after: str, expected: str) -> None:
+    """A lower disposition is looser whatever comes with it; a higher one is stricter unless it loses an
+    effect that publishing, or evidence, still needs."""
+    assert direction_of(action(before.split()), action(after.split())) == expected
 
 
 def test_content_is_shown_only_where_asked_for() -> None:
