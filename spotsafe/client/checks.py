@@ -197,7 +197,7 @@ class Checks:
         decision = self._aside(plan, content, what)
         if decision is not None:
             return decision
-        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
+        deadline = Deadline(policy.patience(content) or BACKGROUND, self._clock.monotonic)
         result = None
         with self._runtime.miss(policy) as miss:
             with contained("client.check", self._faults):
@@ -212,7 +212,7 @@ class Checks:
         decision = self._aside(plan, content, what)
         if decision is not None:
             return decision
-        deadline = Deadline(policy.deadline or BACKGROUND, self._clock.monotonic)
+        deadline = Deadline(policy.patience(content) or BACKGROUND, self._clock.monotonic)
         result = None
         with self._runtime.miss(policy) as miss:
             with contained("client.check", self._faults):

@@ -8,6 +8,7 @@ from spotsafe.core.content import LATER_KINDS
 from spotsafe.core.decision import Mode
 from spotsafe.core.errors import Fault
 from spotsafe.policy.document import Path
+from spotsafe.policy.durations import HASTY, IMAGE_DEADLINE, format_duration
 from spotsafe.policy.layers import Baseline, Layer, failure_action, failure_stated
 from spotsafe.policy.model import RuleModel, SurfaceModel
 from spotsafe.policy.surface import Rule, SurfacePolicy
@@ -23,7 +24,7 @@ def advise(
         *_overridden(layer, policy),
         *_failures(layer, baseline, policy),
         *_service(layer, surface, services),
-        *_media(layer, surface),
+        *_media(layer, surface, policy),
         *_rules(layer, surface, policy),
     ]
 
@@ -60,11 +61,18 @@ def _service(layer: Layer, surface: SurfaceModel, services: Sequence[str]) -> It
         yield layer.document.fault((*layer.path, "service"), message, hint)
 
 
-def _media(layer: Layer, surface: SurfaceModel) -> Iterable[Fault]:
+def _media(layer: Layer, surface: SurfaceModel, policy: SurfacePolicy) -> Iterable[Fault]:
+    """Where a stated deadline does not go with the kinds of the parts."""
     media = [key for key, part in surface.content.items() if part.type in LATER_KINDS]
     if media and surface.deadline is not None and surface.deadline != float("inf"):
         message = f"the deadline is async: {shown(media[0])} is never checked inside a request"
         hint = "write deadline: async, so that readers of the manifest see it"
+        yield layer.document.fault((*layer.path, "deadline"), message, hint)
+    pictures = [key for key, part in policy.content.items() if part.kind == "image"]
+    if pictures and surface.deadline is not None and policy.deadline is not None and policy.deadline < HASTY:
+        message = f"the deadline is too short for a picture: {shown(pictures[0])} will often go unchecked"
+        usual = format_duration(IMAGE_DEADLINE)
+        hint = f"a picture takes a few hundred milliseconds: remove it (the default is {usual}) or write more"
         yield layer.document.fault((*layer.path, "deadline"), message, hint)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from spotsafe.core.content import LATER_KINDS
 from spotsafe.core.decision import Mode
 from spotsafe.core.labels import LABELS, expand
-from spotsafe.policy.durations import ASYNC, format_duration
+from spotsafe.policy.durations import ASYNC, IMAGE_DEADLINE, format_duration
 from spotsafe.policy.layers import (
     REACH_CAUSES,
     Baseline,
@@ -196,10 +196,11 @@ ORIGIN_FIELDS = (
 
 def _effective(field: str, layers: Sequence[Layer], surface: SurfaceModel | None) -> Any:
     """The merged value of *field*. A baseline's deadline is a lower limit, not a value of its own: where
-    the surface states none, the default joins."""
+    the surface states none, the default joins: that of pictures where a layer declares one."""
     values = stated(layers, field)
     if field == "deadline" and (surface is None or surface.deadline is None):
-        values.append(DIRECTIONS[field].default)
+        pictures = any(part.type == "image" for layer in layers for part in layer.model.content.values())
+        values.append(IMAGE_DEADLINE if pictures else DIRECTIONS[field].default)
     return merge(field, values)
 
 

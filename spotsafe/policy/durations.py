@@ -13,6 +13,13 @@ WEEK = 604_800.0
 ASYNC = math.inf
 """The deadline of a surface whose check never runs inside a request."""
 
+IMAGE_DEADLINE = 3.0
+"""Seconds for a check with a picture where its surface states none: decoding, classes and reading take a few
+hundred milliseconds (``docs/model-card-image.md``); the rest is for machines that are busy."""
+
+HASTY = 1.0
+"""Seconds below which a deadline leaves many pictures unchecked."""
+
 _DURATION = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)({_UNIT})")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|\+00:00)")
 

@@ -20,6 +20,9 @@ from spotsafe.policy.surface import Check, SurfacePolicy
 
 _UNSUPPORTED = Cause.UNSUPPORTED
 
+UNCHECKED_NOTICE = "held"
+"""The key of the notice for content that is held because it could not be checked; the floor has its texts."""
+
 
 def evaluate(
     policy: SurfacePolicy,
@@ -90,13 +93,15 @@ class _Gathered:
         self.reasons.extend(reasons)
         self.edits.extend(edits)
 
-    def verdict(self, status: Status, waivers: Sequence[str], would: Verdict | None = None) -> Verdict:
+    def verdict(
+        self, policy: SurfacePolicy, status: Status, waivers: Sequence[str], would: Verdict | None = None
+    ) -> Verdict:
         return Verdict(
             *self.action,
             status=status,
             reasons=self.reasons,
             edits=merge_edits(self.edits),
-            notice=_notice(self.reasons),
+            notice=_notice(policy, self.action.disposition, self.reasons),
             waivers=dict.fromkeys(waivers),
             would=would,
         )
@@ -145,7 +150,8 @@ def _judge(policy: SurfacePolicy, signals: Signals, given: _Circumstances) -> Ve
         held_back = held_back or stopped
     if not full.reasons and not waivers:
         return policy.clear[status]
-    return applied.verdict(status, waivers, full.verdict(status, waivers) if held_back else None)
+    would = full.verdict(policy, status, waivers) if held_back else None
+    return applied.verdict(policy, status, waivers, would)
 
 
 _UNREADABLE = Reason(
@@ -261,14 +267,22 @@ def _status(
     return max(origin, Status.PARTIAL) if gaps else origin
 
 
-def _notice(reasons: Sequence[Reason]) -> str | None:
-    """The notice key of the strictest reason that has one. Ties go to the last: a surface's own rules
-    come after its baseline's, and its words fit better."""
+def _notice(policy: SurfacePolicy, disposition: Disposition, reasons: Sequence[Reason]) -> str | None:
+    """The notice key of the strictest reason that has one and fired on a score: a failure says nothing
+    about what a person wrote or feels. Ties go to the last: a surface's own rules come after its
+    baseline's, and its words fit better. What only a failure holds gets the notice ``held``."""
     best: Reason | None = None
     for reason in reasons:
-        if reason.notice is not None and (best is None or reason.disposition >= best.disposition):
+        if reason.trigger != "score" or reason.notice is None:
+            continue
+        if best is None or reason.disposition >= best.disposition:
             best = reason
-    return best.notice if best is not None else None
+    if best is not None:
+        return best.notice
+    scored = any(reason.trigger == "score" and reason.disposition >= Disposition.HOLD for reason in reasons)
+    if disposition is Disposition.HOLD and not scored and UNCHECKED_NOTICE in policy.notices:
+        return UNCHECKED_NOTICE
+    return None
 
 
 def enforced_mode(policy: SurfacePolicy) -> bool:

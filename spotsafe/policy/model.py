@@ -147,7 +147,7 @@ class RuleModel(Strict):
     parts: list[str] = Field(default=[], max_length=32)
     """The parts it reads; all of them unless given."""
     notice: str | None = None
-    """The key of the notice that people see when it fires."""
+    """The key of the notice that people see when it fires on a score, and on nothing else."""
     mode: ModeField = None
     """The rule's own roll-out mode, instead of the surface's."""
     if_missing: IfMissing | None = None
@@ -236,7 +236,8 @@ class LayerModel(Strict):
     """`shadow` alters and holds nothing, `{canary: 10}` enforces for ten percent of actors, `enforce`
     for all. Default: `enforce`."""
     deadline: Deadline = None
-    """How long a check may take in all, or `async`: hold at once, check in the service. Default: 150ms."""
+    """How long a check may take in all, or `async`: hold at once, check in the service. Default: 150ms,
+    with a picture 3s; audio and video are always `async`."""
     cache: CacheModel = CacheModel()
     """How long signals are reused. Default: ttl 10m, stale 1h."""
     rules: list[RuleModel] = Field(default=[], max_length=200)
@@ -250,7 +251,8 @@ class LayerModel(Strict):
     privacy: PrivacyModel = PrivacyModel()
     """Where content may go. Default: sent to the service, events kept 180d."""
     notices: dict[str, dict[Annotated[str, Field(pattern=LANGUAGE)], str]] = {}
-    """Texts for people, by key and language. They name no rule, score or threshold."""
+    """Texts for people, by key and language. They name no rule, score or threshold.
+    `held` is shown where content is held because it could not be checked."""
 
 
 class SurfaceModel(LayerModel):

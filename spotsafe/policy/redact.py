@@ -81,10 +81,17 @@ def join(first: Verdict, second: Verdict) -> Verdict:
         status=max(first.status, second.status),
         reasons=_unique((*first.reasons, *second.reasons)),
         edits=first.edits,
-        notice=lead.notice or other.notice,
+        notice=lead.notice or _lent(lead, other),
         waivers=dict.fromkeys((*first.waivers, *second.waivers)),
         would=would,
     )
+
+
+def _lent(lead: Verdict, other: Verdict) -> str | None:
+    """The notice of *other* for a stricter *lead* without one: that content waits for a check would be wrong
+    of what is refused."""
+    fired = any(reason.trigger == "score" and reason.notice == other.notice for reason in other.reasons)
+    return other.notice if fired or lead.disposition is other.disposition else None
 
 
 def plain(verdict: Verdict) -> Verdict:

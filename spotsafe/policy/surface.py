@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from spotsafe.core.content import Destination
+from spotsafe.core.content import Content, Destination
 from spotsafe.core.decision import Mode, Status, Verdict
 from spotsafe.core.errors import ConfigurationError, Fault
 from spotsafe.core.receipts import Keeper, OnExpiry
 from spotsafe.core.signals import Cause
 from spotsafe.policy.actions import Action
+from spotsafe.policy.durations import IMAGE_DEADLINE
 from spotsafe.policy.wording import nearest, shown
 
 CONTEXT_TYPES = ("string", "int", "double", "bool", "strings")
@@ -206,6 +207,14 @@ class SurfacePolicy:
             if tag and tag in texts:
                 return texts[tag]
         return next(iter(texts.values()))
+
+    def patience(self, content: Content) -> float | None:
+        """Seconds that a check of *content* may take, None = async: ``deadline``, or as much as a picture
+        needs where the surface states none. What a handler annotates, no manifest may know."""
+        if self.deadline is None or not any(part.kind == "image" for part in content):
+            return self.deadline
+        stated = any(origin.field == "deadline" and origin.stated is not None for origin in self.origins)
+        return self.deadline if stated else max(self.deadline, IMAGE_DEADLINE)
 
     def __repr__(self) -> str:
         return f"<SurfacePolicy {self.name} {self.version}>"

@@ -415,6 +415,33 @@ def test_people_decide_what_the_taxonomy_leaves_to_them(kit: SimpleNamespace, th
     assert evaluate(loosened, kit.scored(loosened, {"hate.speech": 0.9}), {}, 0.0).disposition is BLOCK
 
 
+@pytest.mark.parametrize("cause", [Cause.TIMEOUT, Cause.ERROR, Cause.SIZE, Cause.LANGUAGE])
+def test_a_failure_says_nothing_about_the_person(kit: SimpleNamespace, cause: Cause) -> None:
+    """What could not be checked never shows a rule's notice (such as help in a crisis), but that it waits."""
+    found = kit.policy({"if_missing": "hold"})
+    verdict = evaluate(found, kit.without(found, dict.fromkeys(found.labels, cause)), {}, 0.0)
+    assert (verdict.action, verdict.notice) == ("hold", "held")
+    assert any(reason.notice == "support" for reason in verdict.reasons)
+
+
+def test_a_rule_that_fired_keeps_its_notice_beside_a_failure(kit: SimpleNamespace) -> None:
+    """A score speaks for itself; a hold by a score without a notice gets none of somebody else's."""
+    found = kit.policy({"rules": [rule("tone.toxic", 0.5, "hold")]})
+    failed = {"hate.speech": Cause.TIMEOUT}
+    at_risk = kit.without(found, failed, {"selfharm.at_risk": 0.99})
+    assert evaluate(found, at_risk, {}, 0.0).notice == "support"
+    toxic = kit.without(found, failed, {"tone.toxic": 0.99})
+    assert evaluate(found, toxic, {}, 0.0).notice is None
+
+
+def test_a_failure_that_refuses_or_lets_through_is_not_said_to_wait(kit: SimpleNamespace) -> None:
+    """``held`` is for what is held: a block by failure has the refusal's own words."""
+    for action in ("block", "review"):
+        found = kit.policy({"on_failure": action, "rules": [rule("tone.toxic", 0.5, "hold")]})
+        verdict = evaluate(found, kit.without(found, {"tone.toxic": Cause.ERROR}), {}, 0.0)
+        assert (verdict.action, verdict.notice) == (action, None)
+
+
 def test_the_surfaces_own_notice_goes_before_the_baselines(kit: SimpleNamespace) -> None:
     """The strictest reason names the notice; on a tie the surface's words are used."""
     texts = {"mine": {"en": "x", "de-AT": "y"}}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spotsafe.core.content import Content, Image, Text
 from spotsafe.core.decision import Disposition, Effect, Mode
 from spotsafe.core.errors import ManifestError
 from spotsafe.policy.durations import format_duration, parse_duration
@@ -166,7 +167,7 @@ def test_the_example_of_the_design_loads_as_designed(kit: SimpleNamespace) -> No
     assert surface.languages == ("en", "de", "pt")
     assert (surface.mode, surface.deadline, surface.cache_ttl, surface.cache_stale) == (
         Mode.ENFORCE,
-        0.15,
+        3.0,
         600,
         3600,
     )
@@ -242,6 +243,67 @@ def test_audio_and_video_make_the_deadline_async(kit: SimpleNamespace) -> None:
     found = kit.policies({"content": {"episode": "audio"}, "deadline": "150ms"})
     assert found.surfaces["a.b"].deadline is None
     assert any("never checked inside a request" in warning.message for warning in found.warnings)
+
+
+PICTURE = {"content": {"cover": "image", "title": "text"}}
+
+
+@pytest.mark.parametrize(
+    ("surface", "floor", "seconds"),
+    [
+        (PICTURE, None, 3.0),
+        ({"content": {"title": "text"}}, None, 0.15),
+        ({**PICTURE, "deadline": "500ms"}, None, 0.5),
+        ({**PICTURE, "deadline": "8s"}, None, 8.0),
+        ({**PICTURE, "deadline": "500ms"}, {"deadline": "2s"}, 2.0),
+        (PICTURE, {"deadline": "2s"}, 3.0),
+        (PICTURE, {"deadline": "5s"}, 5.0),
+        ({}, PICTURE, 3.0),
+        ({**PICTURE, "deadline": "async"}, None, None),
+        ({"content": {"cover": "image", "clip": "video"}}, None, None),
+    ],
+)
+def test_a_picture_gets_seconds_unless_the_surface_states_less(
+    kit: SimpleNamespace, surface: Any, floor: Any, seconds: float | None
+) -> None:
+    """The default goes by the declared kinds, wherever they are declared; a baseline stays a lower limit."""
+    if floor is None:
+        found = kit.policy(surface)
+    else:
+        ours = {"spotsafe": 1, "baseline": "ours", "extends": "baseline/floor", **floor}
+        found = kit.policy(surface, extends="baseline/ours", platform={"baselines": [ours]})
+    assert found.deadline == seconds
+
+
+def test_what_only_a_handler_annotates_gets_the_seconds_of_a_picture_too(kit: SimpleNamespace) -> None:
+    """Without declared content the picture is known at the check; what the surface states stands."""
+    cover = Content((Text("x", "title"), Image(b"x", "cover")))
+    title = Content((Text("x", "title"),))
+    bare = builtin().floor("x")
+    assert (bare.patience(cover), bare.patience(title)) == (3.0, 0.15)
+    stated = kit.policy({"deadline": "400ms"})
+    assert (stated.patience(cover), stated.patience(title)) == (0.4, 0.4)
+    assert kit.policy({"deadline": "async"}).patience(cover) is None
+
+
+@pytest.mark.parametrize(
+    ("surface", "warned"),
+    [
+        ({**PICTURE, "deadline": "150ms"}, True),
+        ({**PICTURE, "deadline": "999ms"}, True),
+        ({**PICTURE, "deadline": "1s"}, False),
+        (PICTURE, False),
+        ({"content": {"title": "text"}, "deadline": "150ms"}, False),
+        ({**PICTURE, "deadline": "async"}, False),
+    ],
+)
+def test_a_deadline_too_short_for_a_picture_is_warned_of(
+    kit: SimpleNamespace, surface: Any, warned: bool
+) -> None:
+    """Lint and the start name the part and the remedy, where less than a second is stated."""
+    found = [w for w in kit.policies(surface).warnings if "too short for a picture" in w.message]
+    assert bool(found) is warned
+    assert all("'cover'" in w.message and "3s" in w.hint for w in found)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ def reason(rule: str, disposition: Disposition) -> Reason:
     return Reason(rule, "tone.toxic", "score", disposition, frozenset())
 
 
+@pytest.mark.parametrize(("trigger", "notice"), [("failure", None), ("score", "held")])
+def test_a_refusal_borrows_no_notice_of_a_failure(trigger: str, notice: str | None) -> None:
+    """What is blocked is not said to wait; words of a rule that fired are lent to a side without any."""
+    waits = Reason("r", "hate.speech", trigger, Disposition.HOLD, frozenset(), notice="held")
+    joined = join(Verdict(Disposition.BLOCK), Verdict(Disposition.HOLD, reasons=[waits], notice="held"))
+    assert (joined.disposition, joined.notice) == (Disposition.BLOCK, notice)
+
+
 def test_two_passes_join_by_strictness_and_keep_the_first_offsets() -> None:
     """Worst status, all reasons once, edits of the original text, the stricter side's notice."""
     first = Verdict(

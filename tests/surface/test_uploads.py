@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, UploadFile
 from werkzeug.datastructures import FileStorage
 
 import spotsafe
-from spotsafe import Client, ConfigurationError, Image, SurfaceBlocked, Text, safe_surface
-from spotsafe.testing import FakeDetector
+from spotsafe import Client, ConfigurationError, Image, SurfaceBlocked, SurfaceHeld, Text, safe_surface
+from spotsafe.testing import FakeDetector, ManualClock
 
 MANIFEST = """
 spotsafe: 1
@@ -239,3 +239,40 @@ def test_uploads_of_frameworks_can_be_annotated(detector: FakeDetector) -> None:
     import asyncio
 
     assert asyncio.run(upload("t", UploadFile(io.BytesIO(PICTURE)))) == PICTURE
+
+
+class Watched(FakeDetector):
+    """Keeps the seconds that each check was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[float | None] = []
+
+    def detect(self, requests: Any, *, timeout: float | None = None) -> Any:
+        self.given.append(timeout)
+        return super().detect(requests, timeout=timeout)
+
+
+def test_a_cover_without_a_manifest_gets_seconds_and_words_that_fit_a_failure() -> None:
+    """The kinds that a handler annotates set the default deadline; what nobody could look at is held with the
+    general notice, never with that of a rule which did not fire."""
+    watched = Watched()
+    client = Client(detector=watched, fallback=None, telemetry=False, clock=ManualClock())
+    spotsafe.configure(client)
+
+    @safe_surface("unlinked.cover")
+    def publish(cover: Annotated[bytes, Image]) -> int:
+        return len(cover)
+
+    @safe_surface("unlinked.title")
+    def name(title: Annotated[str, Text]) -> int:
+        return len(title)
+
+    assert publish(PICTURE) == len(PICTURE)
+    assert name("a title") == 7
+    assert watched.given == [3.0, 0.15]
+    watched.fail("timeout")
+    with pytest.raises(SurfaceHeld) as caught:
+        publish(b"another picture")
+    assert caught.value.notice == client.policy("unlinked.cover").notice("held", "en")
+    client.close(1)
