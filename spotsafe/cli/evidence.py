@@ -42,10 +42,17 @@ class Place(NamedTuple):
     time: float
 
 
-def show_evidence(subject: Subject, decision: Decision, out: Output, folder: Path | None) -> list[Path]:
+def show_evidence(
+    subject: Subject, decision: Decision, out: Output, folder: Path | None, *, part: str | None = None
+) -> list[Path]:
     """Draw what *decision* has places for: a time line of what has a time, and the pictures or frames with
-    boxes, into the terminal and, with *folder*, into files whose paths are returned."""
-    found = [signal for signal in decision.signals.scores if signal.score >= SHOWN_FROM]
+    boxes, into the terminal and, with *folder*, into files whose paths are returned. Where a *part* is named,
+    of that alone."""
+    found = [
+        signal
+        for signal in decision.signals.scores
+        if signal.score >= SHOWN_FROM and part in (None, signal.part)
+    ]
     _print_timeline(found, out)
     boxes = places(found)
     if subject.path is None or not boxes or not (folder is not None or out.shows_pictures):

@@ -18,7 +18,7 @@ COMMANDS = {
     "test": ("spotsafe.cli.policy_test", "run the examples that manifests carry"),
     "diff": ("spotsafe.cli.diff", "show what gets stricter or laxer between two sets of manifests"),
     "schema": ("spotsafe.cli.schema", "print the JSON Schema of manifests for editors"),
-    "check": ("spotsafe.cli.check", "check one text against a surface and show why"),
+    "check": ("spotsafe.cli.check", "check texts and files against a surface and show why"),
     "serve": ("spotsafe.cli.serve", "run the central service"),
     "demo": ("spotsafe.cli.demo", "run the main job on this machine, outage included"),
     "adoption": ("spotsafe.cli.adoption", "show which surfaces are guarded, how, and what is not"),

@@ -48,8 +48,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if not results:
         out.error("there is no example to run: add 'examples' to the surfaces")
         return 2
-    columns = ("surface", "example", "place", "expected", "got", "rules")
-    rows = [(r.surface, r.number, r.place, r.expected, r.got, ", ".join(r.rules)) for r in failed]
+    columns = ("surface", "example", "place", "expected", "got", "rules", "missing")
+    rows = [
+        (r.surface, r.number, r.place, r.expected, r.got, ", ".join(r.rules), ", ".join(r.causes) or None)
+        for r in failed
+    ]
     if rows:
         out.table("Not as expected", columns, rows)
     out.line(

@@ -40,18 +40,28 @@ class Subject(NamedTuple):
     text: str | None = None
     data: bytes = b""
     mime: str | None = None
+    name: str | None = None
 
     @property
     def title(self) -> str:
         """What people call it."""
-        return "the text" if self.path is None else self.path.name
+        return ("the text" if self.name is None else self.name) if self.path is None else self.path.name
 
-    def part_for(self, policy: SurfacePolicy) -> Part:
+    @property
+    def part(self) -> str:
+        """The name of the part that it is: its own, else its kind."""
+        return self.kind if self.name is None else self.name
+
+    def named_for(self, policy: SurfacePolicy) -> Subject:
         """It as the first part of its kind that the surface declares, else under its kind's name."""
-        name = next((name for name, spec in policy.content.items() if spec.kind == self.kind), self.kind)
+        declared = (name for name, spec in policy.content.items() if spec.kind == self.kind)
+        return self._replace(name=next(declared, self.kind))
+
+    def as_part(self) -> Part:
+        """It as a part of content."""
         if self.text is not None:
-            return Text(self.text, name)
-        return PART_TYPES[self.kind](self.data, name, mime=self.mime)
+            return Text(self.text, self.part)
+        return PART_TYPES[self.kind](self.data, self.part, mime=self.mime)
 
 
 def subjects(words: Sequence[str], stdin: TextIO) -> list[Subject]:
@@ -64,9 +74,50 @@ def subjects(words: Sequence[str], stdin: TextIO) -> list[Subject]:
         return [_text(words[0])]
     for word, subject in zip(words, found, strict=True):
         if subject is None:
-            shown = word if len(word) <= 60 else word[:60] + "…"
-            raise ConfigurationError(f"{shown!r} is no file here; write a text in quotes, as one argument")
+            raise ConfigurationError(_no_file(word, words, any(found)))
     return [subject for subject in found if subject is not None]
+
+
+def part_subject(name: str, value: str, kind: str | None) -> Subject:
+    """What *value* is as the part *name*: of the declared *kind*; without one a file where it names one, else
+    a text. Raises ConfigurationError that says what to write."""
+    if _is_file(value):
+        path = Path(value)
+        if kind in (None, "text") or _kind(path) not in (None, kind):
+            found = _file(path)
+        else:  # what a product passes under this name is of its kind, whatever the bytes say
+            data, _ = read_media(path, str(path))
+            found = Subject(kind or "text", path, None, data, mimetypes.guess_type(path.name)[0])
+    elif kind not in (None, "text") or (kind is None and _looks_like_media(value)):
+        raise ConfigurationError(
+            f"--part {name}: {_short(value)} is no file here; check the path"
+            + ("" if kind is None else f" (the manifest declares the part as {kind})")
+        )
+    else:
+        found = _text(value, place=f"--part {name}")
+    if kind is not None and found.kind != kind:
+        raise ConfigurationError(
+            f"--part {name}: {found.title} is {found.kind}, and the manifest declares {kind}; change either"
+        )
+    return found._replace(name=name)
+
+
+def _no_file(word: str, words: Sequence[str], has_files: bool) -> str:
+    """Why *word* of *words* cannot be checked, and what to write."""
+    if len(words) == 1 or _looks_like_media(word):
+        return (
+            f"{_short(word)} is no file here: check the path (a text of that name can be piped in, with '-')"
+        )
+    if has_files or any(" " in given for given in words):
+        return (
+            f"{_short(word)} is no file here, and several arguments are several files: check a text alone, "
+            "or as a part beside the files: --part title='some words' --part cover=cover.png"
+        )
+    return f"{_short(word)} is no file here; write a text in quotes, as one argument"
+
+
+def _short(word: str) -> str:
+    return repr(word if len(word) <= 60 else word[:60] + "…")
 
 
 def _is_file(word: str) -> bool:
@@ -113,9 +164,11 @@ def _file(path: Path) -> Subject:
         raise ConfigurationError(f"{path} is not UTF-8 text") from None
 
 
-def _text(text: str, path: Path | None = None) -> Subject:
+def _text(text: str, path: Path | None = None, *, place: str | None = None) -> Subject:
     if not text.strip():
-        raise ConfigurationError("there is no text to check: pass it as an argument or on standard input")
+        where = f"{place}: " if place is not None else ""
+        remedy = "give it some words" if place else "pass it as an argument or on standard input"
+        raise ConfigurationError(f"{where}there is no text to check: {remedy}")
     return Subject("text", path, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,10 @@ _COMMON = {
 }
 """What to save a file as; all that is accepted stands in ``docs/media-safety.md``."""
 
+BYTES_ALONE = ".file"
+"""Last word of the ids of detectors that look up a file's bytes and decode nothing
+(:class:`spotsafe.detectors.match.detector.KnownFileDetector`)."""
+
 _KINDS = {"image": "pictures", "audio": "sound", "video": "video"}
 
 
@@ -30,20 +35,34 @@ class Unread(NamedTuple):
     message: str
 
 
+def reasons_unread(subjects: Sequence[Subject], decision: Decision, *, service: bool) -> dict[str, Unread]:
+    """Why files among *subjects*, the parts of one content, were not read, by the parts' names. *service*: a
+    service checked them."""
+    found = {subject.part: unread(subject, decision, service=service) for subject in subjects}
+    return {name: why for name, why in found.items() if why is not None}
+
+
 def unread(subject: Subject, decision: Decision, *, service: bool) -> Unread | None:
-    """Why nothing of a file was scored; None where something was, or where nobody here knows. *service*: a
-    service checked it."""
-    if subject.kind not in _KINDS or decision.signals.scores:
+    """Why nothing of a file was judged; None where something was, or where nobody here knows. What a bank
+    says of its bytes alone is no judgement: it says it of damaged files too. *service*: a service
+    checked it."""
+    if subject.kind not in _KINDS:
         return None
-    causes = {entry.cause for entry in decision.signals.missing}
+    judged = any(
+        signal.part == subject.part and not signal.detector.endswith(BYTES_ALONE)
+        for signal in decision.signals.scores
+    )
+    causes = {entry.cause for entry in decision.signals.missing if entry.part in ("", subject.part)}
     kinds = _KINDS[subject.kind]
-    if Cause.MODALITY in causes:
-        who, where = ("the service", "on its machine, ") if service else ("the engine here", "")
-        return Unread("modality", f"{who} reads no {kinds}: {where}pip install 'spotsafe[media]'")
+    if judged:
+        return None
     if causes & {Cause.ERROR, Cause.SIZE, Cause.TIMEOUT}:
         error = _decoding(subject)
         if error is not None:
             return Unread(error.reason.value, _words(subject, error))
+    if Cause.MODALITY in causes and not causes & {Cause.ERROR, Cause.SIZE, Cause.TIMEOUT}:
+        who, where = ("the service", "on its machine, ") if service else ("the engine here", "")
+        return Unread("modality", f"{who} reads no {kinds}: {where}pip install 'spotsafe[media]'")
     return None
 
 

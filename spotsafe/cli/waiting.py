@@ -4,7 +4,7 @@ ended without an answer."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from spotsafe.client.jobs import Refusal, is_later
@@ -69,32 +69,44 @@ class Patience(NamedTuple):
 
 
 def decided(
-    client: Client, policy: SurfacePolicy, content: Content, patience: Patience | None = None
+    client: Client,
+    policy: SurfacePolicy,
+    content: Content,
+    patience: Patience | None = None,
+    *,
+    context: Mapping[str, object] | None = None,
 ) -> Waited:
     """The decision on *content*, waited for where it is made after the request. Where it is not made, the one
-    that holds the content, and why."""
-    decision = client.check_content(policy, content)
+    that holds the content, and why. *context* is what rules' ``when`` reads."""
+    decision = client.check_content(policy, content, context=context)
     if not decision.queued:
         return Waited(decision)
     patience = patience or Patience()
     if not is_later(content):
         # On a surface that enforces nothing it was looked at in the background: now its scores are known.
         client.flush(patience.seconds)
-        return Waited(client.check_content(policy, content))
+        return Waited(client.check_content(policy, content, context=context))
     receipt = client.hold(decision, policy)
     client.flush(patience.seconds)
-    return _waited(client, policy, (decision, receipt, content), patience)
+    return _waited(client, policy, _Held(decision, receipt, content, context), patience)
 
 
-def _waited(
-    client: Client, policy: SurfacePolicy, held: tuple[Decision, Receipt, Content], patience: Patience
-) -> Waited:
-    decision, receipt, content = held
+class _Held(NamedTuple):
+    """What is waited for, and the *context* to decide in."""
+
+    decision: Decision
+    receipt: Receipt
+    content: Content
+    context: Mapping[str, object] | None
+
+
+def _waited(client: Client, policy: SurfacePolicy, held: _Held, patience: Patience) -> Waited:
+    decision, receipt, content, context = held
     until, orders = patience.monotonic() + patience.seconds, 1
     while patience.monotonic() < until:
         report = client.job(receipt, policy)
         if report is not None and report.state.is_over:
-            settled = client.settled(receipt, policy, content)
+            settled = client.settled(receipt, policy, content, (None, None, context))
             if settled is None:
                 message = "the service answered about other content under this id: check it again"
                 return Waited(decision, receipt.decision_id, report.state.value, message)

@@ -30,6 +30,8 @@ class ExampleResult(NamedTuple):
     passed: bool
     status: str
     rules: tuple[str, ...]
+    causes: tuple[str, ...] = ()
+    """Why labels, or the context that a ``when`` reads, were missing for these rules."""
 
 
 def examples_of(layer: Layer) -> tuple[Example, ...]:
@@ -97,4 +99,5 @@ def _result(example: Example, policy: SurfacePolicy, verdict: Verdict) -> Exampl
         passed,
         verdict.status.word,
         tuple(dict.fromkeys(reason.rule for reason in verdict.reasons)),
+        tuple(dict.fromkeys(reason.cause for reason in verdict.reasons if reason.cause is not None)),
     )

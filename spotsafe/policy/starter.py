@@ -57,11 +57,12 @@ surfaces:
     rules:
       # A rule fires when the score of its label reaches `at`.
       - {{id: toxic, label: tone.toxic, at: 0.85, then: review}}
-      # - {{id: new-authors, label: harass.*, at: 0.5, then: hold, when: "author_age_days < 7"}}
+      # - {{id: new-authors, label: harass.bullying, at: 0.5, then: hold, when: "author_age_days < 7"}}
     # on_failure: {{default: hold, "tone.*": allow}}   # when no detector answers in time
     examples:                   # what must pass and what must not
       - {{body: "thanks, that helped a lot", expect: allow}}
       - {{body: "(scripted)", scores: {{tone.toxic: 0.95}}, expect: {expected}}}
+      # - {{body: "(new)", scores: {{harass.bullying: 0.9}}, context: {{author_age_days: 2}}, expect: hold}}
 """
 
 STARTER_WAIVERS = """\

@@ -89,8 +89,10 @@ def test_several_files_give_a_document_each(tmp_path: Path, run: Callable[..., t
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["no-such.png"], "is no file here"),
+        (["no-such.png"], "is no file here: check the path"),
         (["two", "words"], "write a text in quotes"),
+        (["some words", "{folder}/words.txt"], "as a part beside the files: --part title="),
+        (["some words", "other words"], "--part title="),
         (["{folder}/data.bin"], "neither its name nor its first bytes tell"),
         (["{folder}/latin.txt"], "is not UTF-8"),
         (["{folder}/empty.txt"], "no text to check"),
@@ -103,6 +105,7 @@ def test_what_cannot_be_checked_is_said_with_the_remedy(
     (tmp_path / "data.bin").write_bytes(b"x")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     (tmp_path / "empty.txt").write_text(" ")
+    (tmp_path / "words.txt").write_text("words")
     with pytest.raises(ConfigurationError, match=problem):
         subjects([word.format(folder=tmp_path) for word in words], io.StringIO())
 
@@ -240,6 +243,20 @@ def test_a_file_that_was_not_read_is_told_why(name: str, tmp_path: Path) -> None
     assert why is not None
     assert words in why.message
     assert "canary" not in why.message
+
+
+def test_what_a_bank_says_of_the_bytes_explains_no_damage(tmp_path: Path) -> None:
+    """A damaged recording is told why it was not read also where its bytes were looked up; one that was
+    heard is not decoded again."""
+    path = tmp_path / "half.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE")
+    (subject,) = subjects([str(path)], io.StringIO())
+    missing = [Missing("hate.speech", "audio", Cause.ERROR), Missing("ncii", "audio", Cause.MODALITY)]
+    for detector, told in (("local.audio.file", True), ("local.audio.speech", False)):
+        found = Signal("violence.extremism", 0.0, "audio", 4, detector, "1")
+        decision = Decision("s", Verdict(), Signals([found], missing), Content([]), lambda: "id")
+        why = unread(subject, decision, service=False)
+        assert (why is not None and "is damaged" in why.message) is told
 
 
 @pytest.mark.parametrize(("service", "place"), [(False, "here"), (True, "on its machine")])
