@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--state", choices=[state.value for state in JobState], default=JobState.SET_ASIDE.value,
-        help="which to list",
+        help="which to list: jobs in one state (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -53,7 +53,8 @@ def _listed(desk: ServiceDesk, state: str, out: Output) -> int:
     jobs = desk.listed(ROUTE, "jobs", state)
     out.json({"jobs": jobs})
     if not jobs:
-        out.line(f"no job is {state.replace('_', ' ')}")
+        others = ", ".join(other.value for other in JobState if other.value != state)
+        out.line(f"no job is {state.replace('_', ' ')}; --state lists those that are {others}")
     fields = ("job_id", "application", "state", "cause", "failures", "losses", "size")
     rows = [(*(job.get(field) for field in fields), instant(job.get("changed_at"))) for job in jobs]
     out.table(f"{len(rows)} {state.replace('_', ' ')}", COLUMNS, rows)

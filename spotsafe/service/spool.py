@@ -22,7 +22,7 @@ from anyio import CancelScope, to_thread
 
 from spotsafe.core.jobs import JobOrder, decode_order
 from spotsafe.core.seams import DetectRequest
-from spotsafe.service.problems import MALFORMED, MISMATCH, NO_ROOM, TOO_LARGE, Problem
+from spotsafe.service.problems import MALFORMED, MISMATCH, NO_ROOM, TOO_LARGE, TOO_MANY, Problem
 
 FOLDER = "jobs"
 _ORDER = "order.json"
@@ -34,11 +34,14 @@ class Spool:
     """Files of jobs under *root*; job ids are checked before they come here (a lower-case UUID each). *now*
     is the clock that the file system's times are from, in Unix seconds."""
 
-    __slots__ = ("_now", "_root")
+    __slots__ = ("_now", "_root", "_uploads")
 
     def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
         self._root = root
         self._now = now
+        # The upload under way of each part. One at a time, else the disk would take as many times what the
+        # order was admitted with as a client opens connections.
+        self._uploads: dict[Path, _Incoming] = {}
 
     def begin(self, job_id: str, order: bytes) -> None:
         """Keep the *order* of a job, JSON. Raises :class:`Problem` 507 where the disk is full. Blocking."""
@@ -68,29 +71,43 @@ class Spool:
 
     async def receive(self, order: JobOrder, position: int, chunks: AsyncIterator[bytes]) -> None:
         """Write the bytes of one part as they come, as many as were ordered and with the checksum that was
-        ordered. Raises :class:`Problem` 400, 413, 422 or, on a full disk, 507; then none are kept."""
-        part = order.parts[position]
-        # Two uploads of one part at a time each write a file of their own; the last to end wins.
-        incoming = _Incoming(self._part(order.id, position))
+        ordered. Raises :class:`Problem` 400, 413, 422, 429 or, on a full disk, 507; then none are kept. An
+        upload of the same part that is under way is ended: a client that begins anew has given it up."""
+        path = self._part(order.id, position)
+        # A file of its own for each: what a thread still writes for the older is not the newer's.
+        incoming = _Incoming(path)
+        older, self._uploads[path] = self._uploads.get(path), incoming
         with _room():
             try:
+                if older is not None:
+                    await to_thread.run_sync(older.close)
                 await to_thread.run_sync(incoming.open)
-                async for chunk in chunks:
-                    if incoming.size + len(chunk) > part.size:
-                        raise Problem(TOO_LARGE, "The part has more bytes than were announced with the job.")
-                    await to_thread.run_sync(incoming.append, chunk)
-                if incoming.size != part.size:
-                    raise Problem(MALFORMED, "The part has fewer bytes than were announced. Send it again.")
-                if not order.agrees(position, incoming.sha256):
-                    raise Problem(
-                        MISMATCH,
-                        "Their checksum is not the order's: they were altered on the way, or belong to "
-                        "another part or job. Send this part's bytes again.",
-                    )
-                await to_thread.run_sync(incoming.settle)
+                await self._filled(order, position, incoming, chunks)
             finally:
+                if self._uploads.get(path) is incoming:
+                    del self._uploads[path]
                 with CancelScope(shield=True):
                     await to_thread.run_sync(incoming.close)
+
+    async def _filled(
+        self, order: JobOrder, position: int, incoming: _Incoming, chunks: AsyncIterator[bytes]
+    ) -> None:
+        part = order.parts[position]
+        async for chunk in chunks:
+            if incoming.size + len(chunk) > part.size:
+                raise Problem(TOO_LARGE, "The part has more bytes than were announced with the job.")
+            await to_thread.run_sync(incoming.append, chunk)
+            _still_wanted(incoming)
+        if incoming.size != part.size:
+            raise Problem(MALFORMED, "The part has fewer bytes than were announced. Send it again.")
+        if not order.agrees(position, incoming.sha256):
+            raise Problem(
+                MISMATCH,
+                "Their checksum is not the order's: they were altered on the way, or belong to "
+                "another part or job. Send this part's bytes again.",
+            )
+        if not await to_thread.run_sync(incoming.settle):
+            _still_wanted(incoming)
 
     def request(self, order: JobOrder, *, without: Collection[int] = ()) -> DetectRequest:
         """What there is to check of a job, leaving the parts *without* unread. OSError where a part is gone,
@@ -141,6 +158,16 @@ class Spool:
         return self._root / job_id / f"{position}.part"
 
 
+def _still_wanted(incoming: _Incoming) -> None:
+    if incoming.closed:
+        # Nothing is wrong with this upload for good: should the other break off, this one is wanted again.
+        raise Problem(
+            TOO_MANY,
+            "Another upload of this part began after this one. Ask for the job's state, or try later.",
+            retry_after=1,
+        )
+
+
 @contextmanager
 def _room() -> Iterator[None]:
     """Turn a full disk into an answer that says so."""
@@ -172,6 +199,11 @@ class _Incoming:
         self.size = 0
 
     @property
+    def closed(self) -> bool:
+        """Whether it takes no more bytes."""
+        return self._closed
+
+    @property
     def sha256(self) -> bytes:
         """Of the bytes so far."""
         return self._seen.digest()
@@ -190,13 +222,15 @@ class _Incoming:
                 self.size += len(data)
                 _write_all(self._handle, data)
 
-    def settle(self) -> None:
-        """Have the file on disk, then its name: after a power cut there is all of it, or nothing."""
+    def settle(self) -> bool:
+        """Have the file on disk, then its name: after a power cut there is all of it, or nothing. False where
+        it was closed before."""
         with self._lock:
             if self._handle is not None:
                 os.fsync(self._handle)
                 self._temporary.replace(self._path)
                 _settle_folder(self._path.parent)
+            return self._handle is not None
 
     def close(self) -> None:
         """Be done with it, once nothing is written any more; what did not settle is deleted."""

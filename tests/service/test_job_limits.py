@@ -24,6 +24,7 @@ from spotsafe.service import job_bounds
 from spotsafe.service.app import create_app
 from spotsafe.service.keys import KeyRing, add_key
 from spotsafe.service.limits import Limits
+from spotsafe.service.problems import Problem
 from spotsafe.service.spool import Spool
 from spotsafe.service.store import Store
 from spotsafe.testing import FakeDetector
@@ -272,3 +273,39 @@ def test_an_upload_that_is_cut_off_writes_to_no_other_file(
     asyncio.run(cut_off())
     assert inodes[:1] == expected
     assert not list(tmp_path.rglob("*.new"))
+
+
+def test_uploads_of_one_part_take_the_disk_once(tmp_path: Any) -> None:
+    """However many are begun: the newest ends the one before, which is told so, and counts."""
+    spool, data = Spool(tmp_path), b"x" * 300
+    wanted = decode_order(encode_order(ID.format(1), DetectRequest(Content([Audio(data, "a")]), LABELS)))
+    spool.begin(wanted.id, b"{}")
+    refused: list[str] = []
+
+    async def talk() -> None:
+        go = [anyio.Event() for _ in range(5)]
+
+        async def upload(number: int) -> None:
+            async def sent() -> AsyncIterator[bytes]:
+                yield data[:200]
+                began.set()
+                await go[number].wait()
+                yield data[200:]
+
+            try:
+                await spool.receive(wanted, 0, sent())
+            except Problem as problem:
+                refused.append(problem.kind.slug)
+
+        async with anyio.create_task_group() as group:
+            for number in range(5):
+                began = anyio.Event()
+                group.start_soon(upload, number)
+                await began.wait()
+                assert [path.stat().st_size for path in tmp_path.rglob("*.new")] == [200]
+            for event in reversed(go):
+                event.set()
+
+    anyio.run(talk)
+    assert refused == ["too-many-requests"] * 4
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["0.part", "order.json"]
