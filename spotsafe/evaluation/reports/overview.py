@@ -18,7 +18,7 @@ def tiles(document: Document) -> RAW:
     data, summary = document["data"], document["summary"]
     labels = document["labels"]
     shown = [
-        (cells.count(data["rows"]), "rows", f"{len(labels)} labels", ""),
+        (cells.count(data["rows"]), "rows", f"{len(labels)} label{'' if len(labels) == 1 else 's'}", ""),
         _mean_tile(summary, "auprc", f"mean AUPRC, chance {_words('auroc', summary['prevalence']['mean'])}"),
         _mean_tile(summary, "recall", "mean recall at the thresholds"),
         _alarm_tile(labels),

@@ -88,10 +88,10 @@ def _labels(document: Document) -> RAW:
     """The cards; the first with a curve is open, so that a reader sees what the others hold."""
     first = next((entry["label"] for entry in document["labels"] if entry["curve"]), None)
     cards = "".join(label_card(entry, opened=entry["label"] == first) for entry in document["labels"])
-    return (
-        '<h2 id="cards">Label by label</h2><p class="lead small">Click a label to open it.</p>'
-        f'<div class="cards">{cards}</div>'
-    )
+    closed = len(document["labels"]) - (first is not None)
+    told = f"Click {'another' if first else 'a'} label to open it." if closed else ""
+    lead = f'<p class="lead small">{told}</p>' if told else ""
+    return f'<h2 id="cards">Label by label</h2>{lead}<div class="cards">{cards}</div>'
 
 
 def _foot(document: Document) -> RAW:
