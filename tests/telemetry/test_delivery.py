@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -66,9 +66,22 @@ def outbox(clock: Any) -> Outbox:
     return Outbox(clock=clock)
 
 
+_made: list[Delivery] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Putting starts a delivery's thread; one that does not really wait would spin until the tests end."""
+    yield
+    while _made:
+        _made.pop().close(0.1)
+
+
 def delivery_of(outbox: Outbox, service: Any, clock: Any, **options: Any) -> Delivery:
     pause = options.pop("pause", None) or Pauses(clock)
-    return Delivery(outbox, service, clock=clock, random=Random(7), pause=pause, **options)
+    delivery = Delivery(outbox, service, clock=clock, random=Random(7), pause=pause, **options)
+    _made.append(delivery)
+    return delivery
 
 
 def fill(outbox: Outbox, event: Any, number: int) -> list[str]:
