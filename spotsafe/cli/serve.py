@@ -114,15 +114,19 @@ def _engine(args: argparse.Namespace) -> Engine:
     from spotsafe.service.serve import Engine
 
     if args.registry is None:
-        if args.trust:
-            raise ConfigurationError("--trust is for --registry DIR")
+        given = {"--trust": args.trust, "--state": args.state, "--least-serial": args.least_serial}
+        for option, value in given.items():
+            if value:
+                raise ConfigurationError(f"{option} is for --registry DIR")
         return Engine(args.shadow, args.banks)
     reader, folder = reader_of(args), args.data_dir / "models"
     live, shadow = reader.kept("text", "live", folder), args.shadow
+    registered = {"live": reader.version("text", "live")[0]}
     if shadow is None and "shadow" in reader.model("text").stages:
         beside = reader.kept("text", "shadow", folder)
-        shadow = None if beside == live else beside
-    return Engine(shadow, args.banks, live)
+        if beside != live:
+            shadow, registered["shadow"] = beside, reader.version("text", "shadow")[0]
+    return Engine(shadow, args.banks, live, registered)
 
 
 class _Said(io.StringIO):

@@ -23,7 +23,8 @@ async def home(request: Request) -> Response:
     table = await asked_table(service, request)
     held = await to_thread.run_sync(_holds, service)
     detector = service.engine.detector
-    return page("Overview", overview(table, held, detector.version if detector is not None else None))
+    version = detector.version if detector is not None else None
+    return page("Overview", overview(table, held, version, service.registered))
 
 
 async def docs(_: Request) -> Response:

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -25,6 +25,8 @@ from spotsafe.service.store import Store
 if TYPE_CHECKING:
     from spotsafe.policy.surface import PolicySet
 
+_log = logging.getLogger("spotsafe.service")
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Host names answered to without keys: a web page that rebinds its own name to loopback is refused."""
 
@@ -32,11 +34,12 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 class Engine(NamedTuple):
     """What the local engine of a service is made of: *weights*, a folder with text weights (default: the
     shipped ones); *shadow*, a folder of others that are asked beside them and compared; *banks*, a folder of
-    known media."""
+    known media. *registered*: stage in a registry → version of the text weights that come from there."""
 
     shadow: Path | None = None
     banks: Path | None = None
     weights: Path | None = None
+    registered: Mapping[str, str] | None = None
 
 
 def serve(
@@ -85,9 +88,14 @@ def service_app(
     hosts = None if keys is not None else (*LOOPBACK_NAMES, host)
     loading = partial(local_engine, _kinds(policies), made_of)
     banks = None if made_of is None else made_of.banks
-    return create_app(
+    app = create_app(
         Store.open(data_dir), detector or loading, keys=keys, policies=policies, hosts=hosts, banks=banks
     )
+    if made_of is not None and made_of.registered:
+        app.state.service.registered = dict(made_of.registered)
+        stages = ", ".join(f"{stage} {version}" for stage, version in made_of.registered.items())
+        _log.info("registry: text %s", stages)
+    return app
 
 
 def _kinds(policies: PolicySet | None) -> tuple[str, ...]:

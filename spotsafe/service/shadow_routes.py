@@ -21,4 +21,4 @@ async def shadow(request: Request) -> Response:
             NOT_FOUND,
             "No engine is shadowed here: start the service with --shadow DIR, or promote a model to shadow.",
         )
-    return JSONResponse(detector.report())
+    return JSONResponse({**detector.report(), "registry": service.registered})

@@ -27,7 +27,7 @@ class Service:
 
     __slots__ = (
         "banks", "budget", "clock", "engine", "faults", "jobs", "keys", "limits", "metrics", "policies",
-        "probed", "spool", "store",
+        "probed", "registered", "spool", "store",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,8 @@ class Service:
         self.banks = banks
         self.metrics = Metrics()
         self.probed: float | None = None
+        # Stage in a registry of models → version of the text weights; empty where they are from elsewhere.
+        self.registered: dict[str, str] = {}
         self.budget = BodyBudget(limits.buffered_bytes)
         self.spool = Spool(store.folder / FOLDER)
         self.jobs = JobWorkers(self)

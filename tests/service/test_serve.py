@@ -118,6 +118,15 @@ def test_a_data_directory_in_use_is_not_called_damaged(
     Store.open(tmp_path).close()
 
 
+@pytest.mark.parametrize("words", [["--trust", "k.pub"], ["--state", "seen.json"], ["--least-serial", "3"]])
+def test_what_is_for_a_registry_is_refused_without_one(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would have no effect, and whoever gave it believes that it has."""
+    assert main(["serve", *words]) == 2
+    assert f"{words[0]} is for --registry" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_refused_with_the_remedy() -> None:
     """Who listens there already stays; the message says what to do."""
     with bound("127.0.0.1", 0) as listening:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from spotsafe.detectors.shadow import ShadowDetector
+from spotsafe.service.serve import Engine, service_app
 from spotsafe.testing import FakeDetector
 
 
@@ -22,6 +26,21 @@ def test_the_comparison_is_there_for_whoever_decides(service: Callable[..., Test
     report = client.get("/v1/shadow").json()
     (toxic,) = report["labels"]
     assert (toxic["label"], toxic["first"], toxic["compared"]) == ("tone.toxic", 1, 1)
+    detector.close()
+
+
+def test_the_versions_of_a_registry_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At the start in the log, beside the comparison, and on the overview."""
+    detector = ShadowDetector(FakeDetector(id="live"), FakeDetector(id="next", version="2"))
+    made_of = Engine(registered={"live": "v3", "shadow": "v4"})
+    with caplog.at_level(logging.INFO, "spotsafe.service"):
+        app = service_app("127.0.0.1", tmp_path / "d", None, detector=detector, made_of=made_of)
+    assert "registry: text live v3, shadow v4" in caplog.messages
+    with TestClient(app, base_url="http://localhost") as client:
+        while client.get("/readyz").status_code != 200:
+            pass
+        assert client.get("/v1/shadow").json()["registry"] == {"live": "v3", "shadow": "v4"}
+        assert "registry: text live v3, shadow v4" in client.get("/").text
     detector.close()
 
 

@@ -17,13 +17,19 @@ _HEADS = (
 )  # fmt: skip
 
 
-def overview(table: AdoptionTable, holds: Mapping[str, int], engine: str | None) -> str:
-    """The page's body. Everything that came from a client is escaped."""
+def overview(
+    table: AdoptionTable, holds: Mapping[str, int], engine: str | None, registered: Mapping[str, str]
+) -> str:
+    """The page's body; *registered* is stage → version of text weights from a registry. Everything that
+    came from a client is escaped."""
     engine_words = (
         f'<span class="good">ready</span> <code>{escape(engine)}</code>'
         if engine is not None
         else '<span class="bad">not loaded</span>'
     )
+    if registered:
+        stages = ", ".join(f"{stage} {version}" for stage, version in registered.items())
+        engine_words += f" · registry: text {escape(stages)}"
     return "".join(
         (
             "<h1>Guarded surfaces</h1>",
