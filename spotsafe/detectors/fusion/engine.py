@@ -103,7 +103,8 @@ class Fusion:
             # What is seen, and what has no words, the model has not met.
             scores = {sense: found_by[sense] for sense in meeting.words if sense in found_by}
             known = features(scores, said.peaks, vectors, meeting.words, meeting.music)
-            answers[meeting.request] = self._settled(signals, meeting.met, known, kinds)
+            settled = self._settled(signals, meeting.met, known, kinds)
+            answers[meeting.request] = _with_losses(found[meeting.request], settled, meeting, said)
         return answers
 
     def _meeting(self, index: int, request: DetectRequest, one: Perceived) -> _Meeting | None:
@@ -187,6 +188,14 @@ def _capped(signal: Signal, label: str, score: float, kinds: Mapping[str, str]) 
     if signal.label != label or senses.sense_of(signal, kinds.get(signal.part, "")) not in WORDED:
         return signal
     return signal._replace(score=min(signal.score, score))
+
+
+def _with_losses(one: Perceived, settled: Signals, meeting: _Meeting, said: Signals) -> Signals:
+    """*settled*, without a claim to what failed in reading the words together: *said* names it."""
+    for cause in dict.fromkeys(entry.cause for entry in said.missing if entry.cause.is_failure):
+        labels = tuple(label for label in meeting.labels if Missing(label, "", cause) in said.missing)
+        settled = _unjoined(one._replace(signals=settled), meeting._replace(labels=labels), cause)
+    return settled
 
 
 def _unjoined(one: Perceived, meeting: _Meeting, cause: Cause) -> Signals:

@@ -201,6 +201,18 @@ def test_words_that_nobody_read_together_are_missing(
     assert found.missing == (Missing(BULLYING, "title", cause), Missing(BULLYING, "cover", cause))
 
 
+def test_a_label_that_failed_for_the_words_together_is_missing() -> None:
+    """For it alone; one that is merely out of reach is not fused, and nothing more."""
+    text = FakeDetector(kinds=("text",))
+    text.miss("go and hide", {BULLYING: Cause.ERROR, SPAM: Cause.LANGUAGE})
+    found = fused(model({BULLYING: 0.8, SPAM: 0.8}), said(0.2), said(0.1, label=SPAM), text=text)
+    assert found.peaks[BULLYING] == 0.2
+    assert found.missing == (
+        Missing(BULLYING, "title", Cause.ERROR),
+        Missing(BULLYING, "cover", Cause.ERROR),
+    )
+
+
 def test_the_words_are_read_together_in_order() -> None:
     """Typed, then read; for the labels to fuse alone, in the stated languages, without a part's name."""
     text = FakeDetector(kinds=("text",))
