@@ -125,7 +125,7 @@ class FakeJobs:
         return {
             "job_id": job_id, "application": "local", "state": report["state"], "created_at": 0.0,
             "changed_at": 0.0, "failures": 3 * job.spoilt, "losses": 0, "parts": len(job.order.parts),
-            "size": sum(map(len, job.media.values())), "version": None,
+            "size": sum(map(len, job.media.values())), "version": None, "cause": None,
         }  # fmt: skip
 
     def listed(self, state: str) -> list[dict[str, Any]]:
