@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import os
 
-# Before NumPy is imported. Some tests fork; two threads that then use OpenBLAS's own threads at the same time
-# have been seen to wait for each other for ever. One thread is also the fastest for matrices of these sizes.
+# Before NumPy is imported: test processes already keep every core busy, and one thread is the fastest for
+# matrices of these sizes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
