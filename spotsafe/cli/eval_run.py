@@ -81,15 +81,14 @@ def run(args: argparse.Namespace, out: Output) -> int:
 @contextmanager
 def chosen_detector(spec: str, *, broad: bool = False) -> Iterator[Detector]:
     """The detector that *spec* names, closed in the end. Raises ConfigurationError."""
+    from spotsafe.detectors import loading
     from spotsafe.detectors.backends.choose import detector
 
     chosen = detector(spec, environ=os.environ, broad=broad)
     try:
         yield chosen
     finally:
-        close = getattr(chosen, "close", None)
-        if close is not None:
-            close()
+        loading.close(chosen)
 
 
 def slug(words: str) -> str:

@@ -10,6 +10,7 @@ from spotsafe.service import adoption_cells
 from spotsafe.service.access import authorised
 from spotsafe.service.event_records import WORD
 from spotsafe.service.problems import BAD_REQUEST, Problem
+from spotsafe.service.queries import whole
 from spotsafe.service.state import Service, service_of
 from spotsafe.telemetry.adoption_table import AdoptionTable, summarise
 
@@ -30,9 +31,7 @@ async def asked_table(service: Service, request: Request) -> AdoptionTable:
     most = service.limits.adoption_days
     if max(len(environment or ""), len(application or "")) > WORD:
         raise Problem(BAD_REQUEST, f"environment and application have at most {WORD} characters.")
-    if days is not None and not (days.isascii() and days.isdigit() and 1 <= int(days[:6]) <= most):
-        raise Problem(BAD_REQUEST, f"days is a number from 1 to {most}.")
-    since = None if days is None else service.clock.now() - (int(days) - 1) * 86_400.0
+    since = None if days is None else service.clock.now() - (whole(days, "days", most) - 1) * 86_400.0
     return await to_thread.run_sync(_table, service, environment, application, since)
 
 

@@ -16,7 +16,8 @@ from spotsafe.service.bodies import json_body
 from spotsafe.service.event_records import is_identifier
 from spotsafe.service.holdings import Hold
 from spotsafe.service.keys import Principal
-from spotsafe.service.problems import BAD_REQUEST, CONFLICT, INVALID, NOT_FOUND, Problem
+from spotsafe.service.problems import CONFLICT, INVALID, NOT_FOUND, Problem
+from spotsafe.service.queries import Page, page_of
 from spotsafe.service.state import Service, service_of
 
 NOTE = 1000
@@ -47,18 +48,9 @@ async def listing(request: Request) -> Response:
     """Holds in one state (``pending`` unless ``state`` says otherwise), oldest first, page by page."""
     service = service_of(request)
     authorised(request, service.keys, "admin")
-    query = request.query_params
-    state, after = query.get("state", holdings.PENDING), query.get("after")
-    limit = query.get("limit", "100")
-    if state not in _STATES:
-        raise Problem(BAD_REQUEST, f"state is one of {', '.join(_STATES)}.")
-    short = limit.isascii() and limit.isdigit() and len(limit) <= 6
-    if not (short and 1 <= int(limit) <= service.limits.page):
-        raise Problem(BAD_REQUEST, f"limit is a number from 1 to {service.limits.page}.")
-    if after is not None and not is_identifier(after):
-        raise Problem(BAD_REQUEST, "after is the decision id that the page before named in next.")
-    found = await to_thread.run_sync(_listed, service, state, int(limit), after)
-    more = found[-1].decision_id if len(found) == int(limit) else None
+    page = page_of(request, _STATES, holdings.PENDING, service.limits.page, of="decision")
+    found = await to_thread.run_sync(_listed, service, page)
+    more = found[-1].decision_id if len(found) == page.limit else None
     return JSONResponse({"holds": [hold.for_reviewer() for hold in found], "next": more})
 
 
@@ -97,6 +89,6 @@ def _decided(service: Service, decision_id: str, state: str, note: str | None, p
     return hold
 
 
-def _listed(service: Service, state: str, limit: int, after: str | None) -> list[Hold]:
+def _listed(service: Service, page: Page) -> list[Hold]:
     with service.store.reading() as connection:
-        return holdings.listed(connection, service.clock.now(), state=state, limit=limit, after=after)
+        return holdings.listed(connection, service.clock.now(), **page._asdict())

@@ -14,10 +14,11 @@ from spotsafe.service.access import authorised
 from spotsafe.service.bodies import json_body
 from spotsafe.service.event_records import is_identifier
 from spotsafe.service.job_table import Job
-from spotsafe.service.problems import BAD_REQUEST, CONFLICT, INVALID, NOT_FOUND, Problem
+from spotsafe.service.problems import CONFLICT, INVALID, NOT_FOUND, Problem
+from spotsafe.service.queries import Page, page_of
 from spotsafe.service.state import Service, service_of
 
-_STATES = {state.value: state for state in JobState}
+_STATES = tuple(state.value for state in JobState)
 _GONE = "Its content is gone. The client orders it again when it resumes the receipt with the content."
 
 
@@ -26,18 +27,9 @@ async def listing(request: Request) -> Response:
     applications, and nothing of their content."""
     service = service_of(request)
     authorised(request, service.keys, "admin")
-    query = request.query_params
-    state, after = _STATES.get(query.get("state", job_table.SET_ASIDE)), query.get("after")
-    limit = query.get("limit", "100")
-    if state is None:
-        raise Problem(BAD_REQUEST, f"state is one of {', '.join(_STATES)}.")
-    short = limit.isascii() and limit.isdigit() and len(limit) <= 6
-    if not (short and 1 <= int(limit) <= service.limits.page):
-        raise Problem(BAD_REQUEST, f"limit is a number from 1 to {service.limits.page}.")
-    if after is not None and not is_identifier(after):
-        raise Problem(BAD_REQUEST, "after is the job id that the page before named in next.")
-    found = await to_thread.run_sync(_listed, service, state, int(limit), after)
-    more = found[-1].job_id if len(found) == int(limit) else None
+    page = page_of(request, _STATES, job_table.SET_ASIDE, service.limits.page, of="job")
+    found = await to_thread.run_sync(_listed, service, page)
+    more = found[-1].job_id if len(found) == page.limit else None
     return JSONResponse({"jobs": [job.for_operator() for job in found], "next": more})
 
 
@@ -53,9 +45,9 @@ async def requeue(request: Request) -> Response:
     return JSONResponse(job.for_operator())
 
 
-def _listed(service: Service, state: JobState, limit: int, after: str | None) -> list[Job]:
+def _listed(service: Service, page: Page) -> list[Job]:
     with service.store.reading() as connection:
-        return job_table.listed(connection, state, limit=limit, after=after)
+        return job_table.listed(connection, JobState(page.state), limit=page.limit, after=page.after)
 
 
 def _requeued(service: Service, job_id: str) -> Job:

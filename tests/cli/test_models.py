@@ -11,6 +11,7 @@ import pytest
 
 from spotsafe.cli.main import main
 from spotsafe.detectors.text import weights
+from tests.learning.registry.made import MAPPING
 
 Call = Callable[..., tuple[int, Any]]
 
@@ -18,16 +19,6 @@ ROWS = [
     *({"text": f"you are a stupid worthless idiot number {n}", "toxic": 1} for n in range(12)),
     *({"text": f"we enjoyed episode {n} about garden birds", "toxic": 0} for n in range(12)),
 ]
-MAPPING = """\
-mapping: 1
-name: fixture
-files: rows.jsonl
-source: {title: Made here, licence: CC0-1.0, licence_class: permissive}
-content: {text: text}
-language: {constant: en}
-labels:
-  tone.toxic: {column: toxic, at_least: 1, below: 1}
-"""
 
 
 @pytest.fixture

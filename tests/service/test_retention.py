@@ -167,6 +167,8 @@ def test_the_table_can_be_narrowed(client: TestClient, clock: Any) -> None:
     assert [client.get(f"/v1/adoption?{q}").status_code for q in ("days=0", "days=x", "days=9999")] == [
         400
     ] * 3
+    long = "0" * 5_000 + "1"
+    assert client.get(f"/v1/adoption?days={long}").status_code == 400, "converted by nobody"
 
 
 def test_sums_do_not_depend_on_how_events_were_batched(store: Store, clock: Any) -> None:

@@ -21,19 +21,10 @@ from spotsafe.learning.text.progress import Progress
 from spotsafe.learning.text.sources import parse_registry
 from spotsafe.learning.text.train import train
 from spotsafe.service.serve import service_app
+from tests.learning.registry.made import MAPPING
 
 BAD = ("you are a stupid fool", "shut up idiot", "what a dumb clown", "get lost moron")
 GOOD = ("what a lovely song", "thanks for the episode", "see you at eight", "nice weather here")
-MAPPING = """\
-mapping: 1
-name: fixture
-files: rows.jsonl
-source: {title: Made here, licence: CC0-1.0, licence_class: permissive}
-content: {text: text}
-language: {constant: en}
-labels:
-  tone.toxic: {column: toxic, at_least: 1, below: 1}
-"""
 GATE = """\
 spotsafe-gate: 1
 requirements:
